@@ -28,7 +28,7 @@ const layout = [
       '@stylistic/jsx-one-expression-per-line': 'off',
       '@stylistic/list-style': 'off',
       '@stylistic/max-len': ['error', {
-        code: 160, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true,
+        code: 160, ignoreComments: true, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true,
       }],
       '@stylistic/max-statements-per-line': ['error', { max: 3 }],
       '@stylistic/multiline-ternary': 'off',

@@ -19,7 +19,13 @@ export interface Wait {
 
 /** Sends `nop` on a timetable, for twice the time of a run of load if nothing else is said. */
 export async function probe(settings: Settings, server: Pick<Server, 'pid' | 'port'>, load: Pick<Load, 'seconds' | 'rate' | 'warmUp'> = {}): Promise<Wait> {
-  const { p99us, maxus, lateP99us, rssMb } = await measure(server.pid, { port: server.port, rate: RATE, seconds: 2 * settings.seconds, warmUp: settings.warmUp, ...load });
+  const { p99us, maxus, lateP99us, rssMb } = await measure(server.pid, {
+    port: server.port,
+    rate: RATE,
+    seconds: 2 * settings.seconds,
+    warmUp: settings.warmUp,
+    ...load,
+  });
   return { p99: p99us / 1000, longest: maxus / 1000, late: lateP99us / 1000, memory: rssMb };
 }
 

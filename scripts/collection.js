@@ -14,7 +14,17 @@ import { fromRoot } from './root.js';
 /** What a collection says of its files, and of itself. */
 const [FILES, MANIFEST] = ['FILES.json', 'MANIFEST.json'];
 /** Keys that it must have all of, whether galaxy.yml sets them or not. */
-const UNSET = { tags: [], description: null, license: [], license_file: null, dependencies: {}, repository: null, documentation: null, homepage: null, issues: null };
+const UNSET = {
+  tags: [],
+  description: null,
+  license: [],
+  license_file: null,
+  dependencies: {},
+  repository: null,
+  documentation: null,
+  homepage: null,
+  issues: null,
+};
 
 /** What galaxy.yml says: a line each, a text or a list of texts. @param {string} text @returns {Record<string, string | string[]>} */
 export function readGalaxy(text) {

@@ -22,7 +22,10 @@ function statementOf(/** @type {ts.Declaration} */ declaration) {
 }
 
 /** What of a class is for whoever makes its objects, and that is we alone. @param {ts.Node} node */
-const isOurs = (node) => ts.isClassElement(node) && (ts.isConstructorDeclaration(node) || (ts.getCombinedModifierFlags(node) & (ts.ModifierFlags.Static | ts.ModifierFlags.Private)) !== 0);
+const isOurs = (node) =>
+  ts.isClassElement(node)
+  && (ts.isConstructorDeclaration(node)
+    || (ts.getCombinedModifierFlags(node) & (ts.ModifierFlags.Static | ts.ModifierFlags.Private)) !== 0);
 
 /**
  * @param {ts.Program} program with both entries

@@ -1,6 +1,25 @@
 /** What authors of drivers import: `import type { DriverModule } from 'argo-server/driver'`. */
 export type {
-  Autostart, ConsoleCall, ConsoleKind, Consoles, ConsoleSize, ConsoleStream, Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sample, Sighting, Sightings,
+  Autostart,
+  ConsoleCall,
+  ConsoleKind,
+  Consoles,
+  ConsoleSize,
+  ConsoleStream,
+  Disk,
+  Driver,
+  DriverDefaults,
+  DriverHost,
+  DriverModule,
+  Facts,
+  Load,
+  Machine,
+  MachineType,
+  PowerState,
+  Readings,
+  Sample,
+  Sighting,
+  Sightings,
 } from './drivers/driver.js';
 /** A machine behind another gate. */
 export type { FarCall, FarChange, FarGate, FarOrder, FarOutcome } from './drivers/far.js';

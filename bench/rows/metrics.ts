@@ -38,7 +38,13 @@ async function firstScrape(port: number): Promise<void> {
 }
 
 /** Time and CPU of a scrape, and how long `nop` waits at most while one follows the other. */
-async function* rowsOf(settings: Settings, what: string, server: Server, port: number, { least, most }: { readonly least: number; readonly most: number }): AsyncGenerator<Row> {
+async function* rowsOf(
+  settings: Settings,
+  what: string,
+  server: Server,
+  port: number,
+  { least, most }: { readonly least: number; readonly most: number },
+): AsyncGenerator<Row> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const cpu: number[] = [];
   const some = async (): Promise<number> => {
@@ -56,14 +62,26 @@ async function* rowsOf(settings: Settings, what: string, server: Server, port: n
     cpu.length = 0;
     const [times = []] = await interleave(settings.rounds, [some]);
     const figure = summarise(times);
-    yield { what: `scrape of ${what}`, unit: 'ms', ours: figure, cpu: { ours: summarise(cpu).median }, target: below(figure.median, most, ' ms') };
-    const [longest = []] = await interleave(settings.rounds, [async () => {
-      let goes = true;
-      const scrapes = (async () => { while (goes) await scrape(port, agent); })();
-      const wait = await probe(settings, server).finally(() => { goes = false; });
-      await scrapes;
-      return wait;
-    }]);
+    yield {
+      what: `scrape of ${what}`,
+      unit: 'ms',
+      ours: figure,
+      cpu: { ours: summarise(cpu).median },
+      target: below(figure.median, most, ' ms'),
+    };
+    const [longest = []] = await interleave(settings.rounds, [
+      async () => {
+        let goes = true;
+        const scrapes = (async () => {
+          while (goes) await scrape(port, agent);
+        })();
+        const wait = await probe(settings, server).finally(() => {
+          goes = false;
+        });
+        await scrapes;
+        return wait;
+      },
+    ]);
     yield waitRow(`longest nop during scrapes of ${what}`, longest, 10, 'longest');
   } finally {
     agent.destroy();

@@ -38,7 +38,8 @@ export const oms: Scenario = async function* (settings): AsyncGenerator<Row> {
   try {
     const body = JSON.stringify({ service: 'authservices', method: 'checksessid', id: 1, params: [client.sessid] });
     const request = `POST / HTTP/1.1\r\nhost: 127.0.0.1:${omsPort}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
-    const run = (pid: number, port: number) => (): Promise<HttpMeasured> => measureHttp(pid, { port, connections: CONNECTIONS, seconds: settings.seconds, request });
+    const run = (pid: number, port: number) => (): Promise<HttpMeasured> =>
+      measureHttp(pid, { port, connections: CONNECTIONS, seconds: settings.seconds, request });
     const [ours = [], theirs = []] = await interleave(settings.rounds, [run(server.pid, omsPort), run(bare.pid, bare.port)]);
     const [ourRates, bareRates] = [ours.map(({ rps }) => rps), theirs.map(({ rps }) => rps)];
     const ratio = pairedRatio(ourRates, bareRates);

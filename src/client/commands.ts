@@ -42,7 +42,13 @@ function factsOf(line: string): CommandFacts | undefined {
   try {
     const row = JSON.parse(line) as Record<string, unknown>;
     const facts = verbOf(row);
-    return facts && { ...facts, aliases: textsOf(row.aliases), verbs: Array.isArray(row.verbs) ? (row.verbs as unknown[]).flatMap((verb) => verbOf(verb) ?? []) : [] };
+    return (
+      facts && {
+        ...facts,
+        aliases: textsOf(row.aliases),
+        verbs: Array.isArray(row.verbs) ? (row.verbs as unknown[]).flatMap((verb) => verbOf(verb) ?? []) : [],
+      }
+    );
   } catch {
     return undefined;
   }

@@ -47,7 +47,15 @@ export class KeptAnswers {
       handle = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const facts = fstatSync(handle);
       const age = ageOf(facts);
-      if (!facts.isFile() || facts.uid !== process.geteuid?.() || (facts.mode & OTHERS) !== 0 || facts.size > LARGEST || age < 0 || age > LONGEST) return undefined;
+      if (
+        !facts.isFile()
+        || facts.uid !== process.geteuid?.()
+        || (facts.mode & OTHERS) !== 0
+        || facts.size > LARGEST
+        || age < 0
+        || age > LONGEST
+      )
+        return undefined;
       const answers = readAnswers(readFileSync(handle, 'utf8'), this.#whose);
       return answers && { answers, isFresh: age < ASK_AGAIN };
     } catch {

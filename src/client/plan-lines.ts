@@ -47,7 +47,9 @@ function countsOf(text: string | undefined, failed: string | undefined): Counts 
 export function parsePlanLine(line: string): PlanLine | undefined {
   const words = splitWords(line);
   const plain = words.flatMap(({ key, text }) => (key === undefined ? [text] : []));
-  const { stages, targets, failed, ...facts } = Object.fromEntries(words.flatMap(({ key, text }) => (key === undefined ? [] : [[key, text]]))) as Record<string, string>;
+  const { stages, targets, failed, ...facts } = Object.fromEntries(
+    words.flatMap(({ key, text }) => (key === undefined ? [] : [[key, text]])),
+  ) as Record<string, string>;
   const [type, first = '', second = '', third = '', fourth = ''] = plain;
   switch (type) {
     case 'run': return { type, run: first, plan: second, state: third, facts, stages: countsOf(stages, undefined), targets: countsOf(targets, failed) };

@@ -140,7 +140,18 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const fleet = await fleetOf(reader, Object.hasOwn(document.content as object, 'fleet'), { accounts, groups, providers });
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults);
   await giveWay();
-  return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers, ...(enrolment && { enrolment }), ...(fleet && { fleet }) };
+  return {
+    file,
+    server,
+    accounts,
+    groups,
+    providers,
+    gateways: new Map([...gateways, ...hooks]),
+    plans,
+    triggers,
+    ...(enrolment && { enrolment }),
+    ...(fleet && { fleet }),
+  };
 }
 
 /**

@@ -112,7 +112,12 @@ function checkAccounts(reader: Reader, gateways: readonly TypedTable[], accounts
 const byName = <One extends { readonly name: string }>(all: readonly One[]): Map<string, One> => new Map(all.map((one) => [one.name, one]));
 
 /** The gateways; no catalogue is opened where there is none. */
-export async function readGateways(reader: Reader, catalogues: Catalogues, accounts: ReadonlyMap<string, AccountSettings>, server: ServerSettings | undefined): Promise<Map<string, GatewaySettings>> {
+export async function readGateways(
+  reader: Reader,
+  catalogues: Catalogues,
+  accounts: ReadonlyMap<string, AccountSettings>,
+  server: ServerSettings | undefined,
+): Promise<Map<string, GatewaySettings>> {
   if (Object.keys(reader.table('gateways')).length === 0) return new Map();
   const catalogue = await catalogues.gateways(server?.pluginPath ?? []);
   const gateways = await readTyped(reader, GATEWAYS, catalogue);

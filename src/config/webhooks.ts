@@ -44,9 +44,15 @@ const name = v.optional(v.pipe(v.string('text in quotes is expected'), v.regex(G
  * @param content the whole file
  * @param load yields the gateways that there are; asked where there is a webhook
  */
-export async function readWebhooks(reader: TableReader, content: unknown, load: () => Promise<Catalogue>, surroundings: WebhookSurroundings): Promise<ReadonlyMap<string, GatewaySettings>> {
+export async function readWebhooks(
+  reader: TableReader,
+  content: unknown,
+  load: () => Promise<Catalogue>,
+  surroundings: WebhookSurroundings,
+): Promise<ReadonlyMap<string, GatewaySettings>> {
   const { webhooks: value } = content as { readonly webhooks?: unknown };
-  for (const one of surroundings.gateways.values()) if (one.type === WEBHOOK_TYPE) checkGroups(reader, ['gateways', one.name], one.options, surroundings);
+  for (const one of surroundings.gateways.values())
+    if (one.type === WEBHOOK_TYPE) checkGroups(reader, ['gateways', one.name], one.options, surroundings);
   const found = new Map<string, GatewaySettings>();
   if (value === undefined) return found;
   if (!Array.isArray(value) || value.some((one) => typeof one !== 'object')) {
@@ -54,18 +60,20 @@ export async function readWebhooks(reader: TableReader, content: unknown, load: 
     return found;
   }
   const catalogue = await load();
-  const entries = { ...await catalogue.options(WEBHOOK_TYPE), name };
+  const entries = { ...(await catalogue.options(WEBHOOK_TYPE)), name };
   for (const [index, table] of (value as unknown[]).entries()) {
     const path = ['webhooks', index];
     const options = reader.parse(v.strictObject(entries), table, path) as Common | undefined;
     if (options === undefined) continue;
     checkSecrets(reader, path, entries, options);
     checkNames(reader, path, options, surroundings);
-    for (const { message, path: inner = [] } of await catalogue.faults?.(WEBHOOK_TYPE, options) ?? []) reader.fault([...path, ...inner], message);
+    for (const { message, path: inner = [] } of (await catalogue.faults?.(WEBHOOK_TYPE, options)) ?? [])
+      reader.fault([...path, ...inner], message);
     const called = options.name ?? nameOf(options.url!);
     const whole = `${WEBHOOK_PREFIX}${called}`;
     if (found.has(whole)) reader.fault(path, `there is another webhook ${called}: give each a name`);
-    else if (surroundings.gateways.get(called)?.type === WEBHOOK_TYPE) reader.fault(path, `the gateway ${called} is a webhook, too: give each a name`);
+    else if (surroundings.gateways.get(called)?.type === WEBHOOK_TYPE)
+      reader.fault(path, `the gateway ${called} is a webhook, too: give each a name`);
     found.set(whole, { name: whole, type: WEBHOOK_TYPE, options, fingerprint: fingerprint(table) });
   }
   return found;

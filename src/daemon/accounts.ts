@@ -105,7 +105,13 @@ export class AccountEditor {
     const ms = expires === undefined ? undefined : parseDuration(expires);
     if (expires !== undefined && !(ms !== undefined && ms > 0)) throw new Error(`--expires: "${expires}" is no duration; write 12h or 30d`);
     const token = newToken();
-    const text = withToken(this.#file, this.#source, account, { name, hash: tokenHash(token), expires: ms === undefined ? undefined : Date.now() + ms, instances, commands });
+    const text = withToken(this.#file, this.#source, account, {
+      name,
+      hash: tokenHash(token),
+      expires: ms === undefined ? undefined : Date.now() + ms,
+      instances,
+      commands,
+    });
     if (text === undefined) throw new Error(`${this.#file} has ${account}, or its tokens, in one line; write it as a table [accounts.${account}] first`);
     const rest = await this.#write(text);
     return { token, words: `Its hash is in ${this.#file}, as ${name} of ${account}; the token itself is shown this once. The server takes it after a reload.${rest}` };

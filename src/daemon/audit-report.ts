@@ -37,7 +37,10 @@ function format({ at, account, from, command, options, instance, outcome, ms }: 
 /** The audit's lines, oldest first. @throws ConfigError, Error */
 export async function* auditReport(options: AuditOptions): AsyncGenerator<string> {
   const file = findConfig(options.config);
-  const stateDir = file === undefined ? defaultStateDir() : (await loadConfig(file, defaultStateDir(), openLoaders(() => undefined).catalogues)).server.stateDir;
+  const stateDir
+    = file === undefined
+      ? defaultStateDir()
+      : (await loadConfig(file, defaultStateDir(), openLoaders(() => undefined).catalogues)).server.stateDir;
   const { account, instance, after, follow } = options;
   if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) throw new Error('--after: the number of an action is expected, as --json shows it');
   const query = { since: options.since === undefined ? undefined : parseSince(options.since), account, instance, after };

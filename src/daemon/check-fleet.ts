@@ -8,7 +8,13 @@ import { NamePattern, type Groups } from '../kit/patterns.js';
 /** What `argo-server check` says of a fleet's tables that is no error. It asks no bus: `argo-server fleet check` does. */
 export function fleetWarnings({ fleet, accounts, groups, providers }: Config): Warning[] {
   if (fleet === undefined) return [];
-  return [...keyWarnings(fleet), ...roleWarnings(fleet), ...frontWarnings(fleet), ...nameWarnings(fleet, [...providers.keys()]), ...slashWarnings(fleet, [...accounts.values()], groups)];
+  return [
+    ...keyWarnings(fleet),
+    ...roleWarnings(fleet),
+    ...frontWarnings(fleet),
+    ...nameWarnings(fleet, [...providers.keys()]),
+    ...slashWarnings(fleet, [...accounts.values()], groups),
+  ];
 }
 
 /** Whoever else has the key can be this server: a stricter rule than that for passwords, as of ssh for its keys. */

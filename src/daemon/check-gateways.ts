@@ -6,7 +6,12 @@ import { nearest } from '../kit/nearest.js';
 import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
 
 /** What of gateways and webhooks is allowed, and probably not meant. */
-export const gatewayWarnings = (config: Config): Warning[] => [...webhookWarnings(config), ...keyWarnings(config), ...twinWarnings(config), ...hostWarnings(config)];
+export const gatewayWarnings = (config: Config): Warning[] => [
+  ...webhookWarnings(config),
+  ...keyWarnings(config),
+  ...twinWarnings(config),
+  ...hostWarnings(config),
+];
 
 /** A file with a secret is not for everybody. */
 export function openToAll(file: string): string[] {

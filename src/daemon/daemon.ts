@@ -95,13 +95,18 @@ export class Daemon {
       authenticator, gate: this.#gate, events: this.#events, state, log,
       groups: () => this.#config.groups, ownHost: () => this.#config.server.ownHost, triggers: () => loaders.triggers(),
     });
-    this.#enrolments = new Enrolments({ audit, log, state, tags: this.#tags, account: (name) => authenticator.account(name), config: () => this.#config, catalogues: loaders.catalogues, reload });
+    this.#enrolments = new Enrolments({
+      audit, log, state, tags: this.#tags, account: (name) => authenticator.account(name), config: () => this.#config, catalogues: loaders.catalogues, reload,
+    });
     const requests = new Map<string, { value: number }>();
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();
-    this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events, plans: () => this.#plans.engine, fleet: () => this.#fleet.desk });
-    this.#fleet = new Fleet({ registry: this.#registry, gate: this.#gate, events: this.#events, state, audit, log, config: () => this.#config, listed: this.#figures.listed });
+    this.#figures = collectFigures(metrics, {
+      server: this.#server, authenticator, requests, events: this.#events, plans: () => this.#plans.engine, fleet: () => this.#fleet.desk,
+    });
+    const { listed } = this.#figures;
+    this.#fleet = new Fleet({ registry: this.#registry, gate: this.#gate, events: this.#events, state, audit, log, config: () => this.#config, listed });
     const feed = new EventFeed(this.#events, () => this.#config.groups);
     this.#gateways = new Gateways(async (departures) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, feed, state, log, own: ownPlaces(config) }, departures), log);
   }
@@ -156,7 +161,10 @@ export class Daemon {
    */
   async reload(config: Config): Promise<void> {
     const catalogue = await this.#loaders.gateways(config.server.pluginPath);
-    const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue), () => this.#plans.prepare(config), () => this.#enrolments.prepare(config), () => this.#fleet.prepare(config)]);
+    const change = await prepareAll([
+      () => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue), () => this.#plans.prepare(config),
+      () => this.#enrolments.prepare(config), () => this.#fleet.prepare(config),
+    ]);
     if (config.server.stateDir !== this.#config.server.stateDir) {
       this.#logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
     }
@@ -169,7 +177,8 @@ export class Daemon {
     const table = await this.#loaders.plugins.load(config.server.pluginPath);
     this.#dispatcher.parts = { ...this.#dispatcher.parts, table };
     const modules = await this.#modulesFor(config);
-    const isSame = ({ name, settings, module }: Provider): boolean => config.providers.get(name)?.fingerprint === settings.fingerprint && modules.get(settings.type) === module;
+    const isSame = ({ name, settings, module }: Provider): boolean =>
+      config.providers.get(name)?.fingerprint === settings.fingerprint && modules.get(settings.type) === module;
     this.#closeProviders([...this.#providers.values()].filter((provider) => !isSame(provider)), config);
     this.#fleet.review();
     await this.#openProviders(config.providers, modules);
@@ -185,7 +194,10 @@ export class Daemon {
     this.#server.stopListening();
     this.#plans.drain();
     const drained = this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS).finally(() => this.#events.finish());
-    await Promise.all([drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE), this.#enrolments.close(), this.#fleet.drain(SHUTDOWN_GRACE + LAST_WORDS)]);
+    await Promise.all([
+      drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE), this.#enrolments.close(),
+      this.#fleet.drain(SHUTDOWN_GRACE + LAST_WORDS),
+    ]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
     await this.#fleet.close();
     await this.#plans.close();

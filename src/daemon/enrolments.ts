@@ -55,8 +55,17 @@ export class Enrolments {
     const { audit, log, state, tags, config, account } = this.#parts;
     const store = state.keyValue('enrolment');
     return new Desk({
-      records: new HostRecords(store), tokens: new EnrolmentTokens(store), account, keys: new OwnKeys(stateDir), configuration: new ServerFile(this.#parts), audit, log,
-      tags: { forget: (provider) => tags.forget(provider), setType: (provider, type) => tags.setTypes([[provider, type]], () => undefined) },
+      records: new HostRecords(store),
+      tokens: new EnrolmentTokens(store),
+      account,
+      keys: new OwnKeys(stateDir),
+      configuration: new ServerFile(this.#parts),
+      audit,
+      log,
+      tags: {
+        forget: (provider) => tags.forget(provider),
+        setType: (provider, type) => tags.setTypes([[provider, type]], () => undefined),
+      },
       settings: () => config().enrolment,
     });
   }

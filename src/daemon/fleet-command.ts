@@ -79,10 +79,21 @@ function peerTables({ name, parts }: Member, publicKey: string): string[] {
 }
 
 /** Connects as the server itself, or as who administers the bus, by the key in a file. */
-async function connected<Result>({ fleet, leases }: Table, adminKey: string | undefined, work: (admin: AdminConnection, member: Member, publicKey: string) => Promise<Result>): Promise<Result> {
+async function connected<Result>(
+  { fleet, leases }: Table,
+  adminKey: string | undefined,
+  work: (admin: AdminConnection, member: Member, publicKey: string) => Promise<Result>,
+): Promise<Result> {
   const member = adminKey === undefined ? memberOf({ fleet, leases }) : ADMIN;
   const signer = signerOf(adminKey === undefined ? fleet.nkey : { 'nkey-file': adminKey });
-  const admin = await connectOnce({ servers: fleet.servers, caFile: fleet.caFile, signer, name: `argo-server fleet ${member.name}`, inboxPrefix: inboxPrefix(member.name), isApart: isApart(member) });
+  const admin = await connectOnce({
+    servers: fleet.servers,
+    caFile: fleet.caFile,
+    signer,
+    name: `argo-server fleet ${member.name}`,
+    inboxPrefix: inboxPrefix(member.name),
+    isApart: isApart(member),
+  });
   try {
     return await work(admin, member, signer.publicKey);
   } finally {

@@ -169,10 +169,19 @@ export class Fleet implements FleetDesk {
   #begin(modules: Modules, connection: Connection, settings: FleetSettings): Roles {
     const { registry, gate, events, state, log, audit, config, listed } = this.#parts;
     const { bus } = connection;
-    const signer = { get publicKey() { return connection.signer.publicKey; }, sign: (purpose: string, data: Uint8Array) => connection.signer.sign(purpose, data) };
+    const signer = {
+      get publicKey() {
+        return connection.signer.publicKey;
+      },
+      sign: (purpose: string, data: Uint8Array) => connection.signer.sign(purpose, data),
+    };
     const { roles, name } = settings;
     const site = roles.has('site')
-      ? new modules.SiteRole({ gate, registry, events, state, bus, signer, log, incarnation: this.#incarnation, version: packageVersion() }, this.#siteSettings(settings)) : undefined;
+      ? new modules.SiteRole(
+          { gate, registry, events, state, bus, signer, log, incarnation: this.#incarnation, version: packageVersion() },
+          this.#siteSettings(settings),
+        )
+      : undefined;
     const remote = roles.has('front') ? new RegisteredRemotes({ registry, log, listed, isConfigured: (provider) => config().providers.has(provider) }) : undefined;
     const front = remote && new modules.Front({ bus, signer, state, log, arrange: (providers) => remote.arrange(providers) }, settings);
     if (front) audit.listener = (news) => front.audited(news);

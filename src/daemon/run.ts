@@ -75,7 +75,12 @@ async function configure(file: string | undefined, listen: string | undefined, l
     const [address = ''] = daemon.addresses();
     const [page] = daemon.gatewayAddresses(PAGE_GATEWAY);
     endWithReader();
-    process.stdout.write(greeting(own, packageVersion(), { address, page: page === undefined ? undefined : { address: page, code: daemon.loginCode(ACCOUNT) } }));
+    process.stdout.write(
+      greeting(own, packageVersion(), {
+        address,
+        page: page === undefined ? undefined : { address: page, code: daemon.loginCode(ACCOUNT) },
+      }),
+    );
   };
   const elsewhere = async (error: unknown): Promise<Config | undefined> => {
     const { code, gateway } = error as { readonly code?: unknown; readonly gateway?: unknown };

@@ -18,7 +18,12 @@ export const reachable = (listen: string): string => OWN[listen] ?? listen;
  * @param explain makes an error of the stream's one for users
  * @throws ArgoError ACCESS DENIED, FAILED; what `explain` makes of others; the signal's reason
  */
-export async function openScreen(stream: Duplex, password: string | undefined, explain: (error: unknown) => unknown, signal: AbortSignal): Promise<ConsoleStream> {
+export async function openScreen(
+  stream: Duplex,
+  password: string | undefined,
+  explain: (error: unknown) => unknown,
+  signal: AbortSignal,
+): Promise<ConsoleStream> {
   try {
     await logInToRfb(stream, password, signal);
     return { stream };

@@ -151,7 +151,7 @@ export class Desk implements EnrolmentDesk {
     });
   }
 
-  async approve(mandate: Mandate, names: readonly string[], login: HostLogin = {}, fingerprints: Readonly<Record<string, string>> = {}): Promise<readonly EnrolledHost[]> {
+  async approve(mandate: Mandate, names: readonly string[], login: HostLogin = {}, expected: Record<string, string> = {}): Promise<readonly EnrolledHost[]> {
     const { user = this.#authorise(mandate, 'approve').user } = login;
     if (!LOGIN_NAME.form.test(user)) throw new ArgoError('BAD REQUEST', `nobody can be called so: ${LOGIN_NAME.rule}`);
     return this.#inTurn(mandate, names, 'approve', async () => {
@@ -159,7 +159,7 @@ export class Desk implements EnrolmentDesk {
       for (const record of waiting) {
         const seen = fingerprintOf(keyOf(record));
         // a host may be called as what every object has
-        const compared = Object.hasOwn(fingerprints, record.name) ? fingerprints[record.name] : undefined;
+        const compared = Object.hasOwn(expected, record.name) ? expected[record.name] : undefined;
         if (compared !== undefined && compared.replace(/=+$/, '') !== seen) throw new ArgoError('HOST KEY CHANGED', `${record.name} has shown ${seen}, which is not what was compared`);
         await configured(() => this.#parts.configuration.check(record.name));
       }

@@ -42,25 +42,53 @@ if command -v virsh > /dev/null 2>&1; then virsh -r -c qemu:///system uri > /dev
 const asCommand = (script: string): string => `sh -c ${quote(script.replaceAll('\n', ' '))}`;
 
 /** Logs in with the first credentials that are taken. @throws EnrolmentError ACCESS DENIED where none is; ArgoError as the driver's */
-async function logIn(record: HostRecord, user: string, tries: readonly Credentials[], signal: AbortSignal): Promise<{ readonly connection: SshConnection; readonly at: number }> {
+async function logIn(
+  record: HostRecord,
+  user: string,
+  tries: readonly Credentials[],
+  signal: AbortSignal,
+): Promise<{ readonly connection: SshConnection; readonly at: number }> {
   let refusal: SshAuthenticationError | undefined;
   for (const [at, credentials] of tries.entries()) {
     try {
-      const connection = await SshConnection.connect({
-        host: record.host, port: record.port, user, hostKey: { knownHosts: lineOf(record) }, timeout: HOST_LOGIN_TIMEOUT, ...credentials,
-      }, signal);
+      const connection = await SshConnection.connect(
+        {
+          host: record.host,
+          port: record.port,
+          user,
+          hostKey: { knownHosts: lineOf(record) },
+          timeout: HOST_LOGIN_TIMEOUT,
+          ...credentials,
+        },
+        signal,
+      );
       return { connection, at };
     } catch (error) {
       if (!(error instanceof SshAuthenticationError)) throw explainSsh(error, 'reads');
       refusal = error;
     }
   }
-  throw new EnrolmentError('add-key', 'ACCESS DENIED', oneLine(`${record.name}: ${user} is not let in: ${refusal?.message ?? 'there is nothing to log in with'}`), { cause: refusal });
+  throw new EnrolmentError(
+    'add-key',
+    'ACCESS DENIED',
+    oneLine(`${record.name}: ${user} is not let in: ${refusal?.message ?? 'there is nothing to log in with'}`),
+    { cause: refusal },
+  );
 }
 
-async function run(connection: SshConnection, script: string, stdin: string, signal: AbortSignal): Promise<{ readonly code: number | undefined; readonly stdout: string; readonly stderr: string }> {
+async function run(
+  connection: SshConnection,
+  script: string,
+  stdin: string,
+  signal: AbortSignal,
+): Promise<{ readonly code: number | undefined; readonly stdout: string; readonly stderr: string }> {
   try {
-    return await runCommand(connection, asCommand(script), { signal, stdin, timeout: HOST_COMMAND_TIMEOUT, maxOutput: HOST_OUTPUT });
+    return await runCommand(connection, asCommand(script), {
+      signal,
+      stdin,
+      timeout: HOST_COMMAND_TIMEOUT,
+      maxOutput: HOST_OUTPUT,
+    });
   } catch (error) {
     throw explainSsh(error, 'acts');
   }
@@ -82,13 +110,19 @@ export interface Access {
  * @param before done before anything is changed there, which is not needed where ours opens it already
  * @throws EnrolmentError, ArgoError
  */
-export async function installKey({ record, user, own, publicKey }: Access, ways: readonly Credentials[], before: () => Promise<void>, signal: AbortSignal): Promise<void> {
+export async function installKey(
+  { record, user, own, publicKey }: Access,
+  ways: readonly Credentials[],
+  before: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   const { connection, at } = await logIn(record, user, [own, ...ways], signal);
   try {
     if (at === 0) return;
     await before();
     const { code, stderr } = await run(connection, INSTALL, publicKey, signal);
-    if (code !== 0) throw new EnrolmentError('add-key', 'FAILED', oneLine(`${record.name}: the key cannot be added: ${stderr}`, HOST_OUTPUT));
+    if (code !== 0)
+      throw new EnrolmentError('add-key', 'FAILED', oneLine(`${record.name}: the key cannot be added: ${stderr}`, HOST_OUTPUT));
   } finally {
     connection.close();
   }
@@ -96,7 +130,12 @@ export async function installKey({ record, user, own, publicKey }: Access, ways:
     (await logIn(record, user, [own], signal)).connection.close();
   } catch (error) {
     if (!(error instanceof EnrolmentError)) throw error;
-    throw new EnrolmentError('add-key', 'ACCESS DENIED', `${record.name}: the key was added to ~${user}/.ssh/authorized_keys, and the host does not take it: see AuthorizedKeysFile and PubkeyAuthentication of its sshd`, { cause: error });
+    throw new EnrolmentError(
+      'add-key',
+      'ACCESS DENIED',
+      `${record.name}: the key was added to ~${user}/.ssh/authorized_keys, and the host does not take it: see AuthorizedKeysFile and PubkeyAuthentication of its sshd`,
+      { cause: error },
+    );
   }
 }
 

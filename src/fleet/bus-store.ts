@@ -110,7 +110,10 @@ export class BusStore {
 
   #look(stream: string): Promise<Looked> {
     const looking = this.#looking.get(stream) ?? this.#info(stream, BUS_STORE_TIMEOUT).then((data) => {
-      const looked: Looked = { fault: this.#faultOf(v.parse(info, JSON.parse(Buffer.from(data).toString())).config), again: performance.now() + BUS_LAYOUT_LOOK };
+      const looked: Looked = {
+        fault: this.#faultOf(v.parse(info, JSON.parse(Buffer.from(data).toString())).config),
+        again: performance.now() + BUS_LAYOUT_LOOK,
+      };
       this.#looked.set(stream, looked);
       return looked;
     }).finally(() => this.#looking.delete(stream));

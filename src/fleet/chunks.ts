@@ -70,7 +70,12 @@ export type ChunkPlace = Pick<ChunkMessage, 'site' | 'provider' | 'chunk'>;
 export function placeOfKey(key: string): ChunkPlace {
   const [site = '', token = '', digits = '', ...more] = key.split('.');
   const place = { site, provider: nameOfToken(token), chunk: Number(digits) };
-  if (more.length > 0 || !FLEET_NAME.test(site) || chunkKey(place.site, place.provider, place.chunk) !== key || !(place.chunk >= 0 && place.chunk < FLEET_CHUNKS)) {
+  if (
+    more.length > 0
+    || !FLEET_NAME.test(site)
+    || chunkKey(place.site, place.provider, place.chunk) !== key
+    || !(place.chunk >= 0 && place.chunk < FLEET_CHUNKS)
+  ) {
     throw new MessageFault('it is no key of an inventory');
   }
   return place;

@@ -110,7 +110,10 @@ export interface Signer {
 export const FROM_HEADER = 'Argo-From';
 export const SIGNATURE_HEADER = 'Argo-Signature';
 /** The headers of what is signed by this server. */
-export const signedBy = (name: string, signer: Signer, subject: string, data: Uint8Array): Headers => ({ [FROM_HEADER]: name, [SIGNATURE_HEADER]: signer.sign(subject, data) });
+export const signedBy = (name: string, signer: Signer, subject: string, data: Uint8Array): Headers => ({
+  [FROM_HEADER]: name,
+  [SIGNATURE_HEADER]: signer.sign(subject, data),
+});
 /** Purposes of signatures that are no subjects. */
 export const REPLY_PURPOSE = 'argo.v1.reply';
 

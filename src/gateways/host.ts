@@ -37,7 +37,10 @@ export function hosts({ authenticator, gate, metrics, feed, state, log: logAll, 
     const log: Log = (level, message, facts) => logAll(level, message, { gateway: name, ...facts });
     const namespace = `gateway ${name}`;
     return {
-      name, log, metrics, own,
+      name,
+      log,
+      metrics,
+      own,
       doors: {
         sockets: (events) => {
           const entrance = new Entrance(events, log, predecessors);
@@ -48,7 +51,13 @@ export function hosts({ authenticator, gate, metrics, feed, state, log: logAll, 
       },
       accounts: accountsFor(name, authenticator, gate, log),
       events: feed,
-      state: { kv: state.keyValue(namespace), outbox: state.outbox(namespace), once: state.once(namespace), history: state.history(namespace), folder: state.folder(namespace) },
+      state: {
+        kv: state.keyValue(namespace),
+        outbox: state.outbox(namespace),
+        once: state.once(namespace),
+        history: state.history(namespace),
+        folder: state.folder(namespace),
+      },
     };
   };
 }

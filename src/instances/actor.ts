@@ -90,7 +90,12 @@ export interface Actor {
    * and request; one that changes something goes on. The signal ends the wait for a task alone.
    * @throws ArgoError; SettingsFault by the names of the arguments
    */
-  work<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call?: WorkRequest): Promise<WorkResult<Name>>;
+  work<Name extends WorkName>(
+    name: Name,
+    on: WorkSubject<Name>,
+    args: WorkArgs<Name>,
+    call?: WorkRequest,
+  ): Promise<WorkResult<Name>>;
   /** What a piece of work would do, in words, and what stands against it where that is seen at little cost. Nothing is changed. @throws ArgoError as the work would, as far as that can be known */
   planWork<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call?: Call): Promise<string>;
   /** What can be done with it and the actor may do. @throws ArgoError */

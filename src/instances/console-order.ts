@@ -33,7 +33,10 @@ export function copySize({ columns, rows }: ConsoleSize): ConsoleSize {
 const WORDS: Readonly<Record<ConsoleKind, string>> = { vnc: 'screen to show', text: 'text console', shell: 'shell to log in to' };
 
 /** What is said where a machine has no console of a kind: the same everywhere, with the reason where it is known. */
-export function noConsole({ name, type, providerType }: { readonly name: string; readonly type: MachineType; readonly providerType: string }, kind: ConsoleKind): ArgoError {
+export function noConsole(
+  { name, type, providerType }: { readonly name: string; readonly type: MachineType; readonly providerType: string },
+  kind: ConsoleKind,
+): ArgoError {
   const reason = Object.hasOwn(NO_CONSOLE, providerType) ? NO_CONSOLE[providerType]![type]?.[kind] : undefined;
   return new ArgoError('NOT SUPPORTED', `${name} has no ${WORDS[kind]}${reason === undefined ? '' : `: ${reason}`}`);
 }

@@ -79,7 +79,8 @@ export class Consoles {
 
   /** Who has a console of an instance now. */
   holders(instance: Instance): readonly ConsoleHolder[] {
-    return [...this.#sessions].filter((one) => one.pipe !== undefined && one.instance.fullName === instance.fullName)
+    return [...this.#sessions]
+      .filter((one) => one.pipe !== undefined && one.instance.fullName === instance.fullName)
       .map(({ mandate, kind, since }) => Object.freeze({ account: mandate.identity.name, kind, since }));
   }
 
@@ -88,7 +89,14 @@ export class Consoles {
    * @param held told of it at once, so that it can be ended while it is being opened
    * @throws ArgoError
    */
-  async open(mandate: Mandate, instance: Instance, operation: OperationName, order: ConsoleOrder, call: Call, held: (one: HeldConsole) => () => void): Promise<OpenConsole> {
+  async open(
+    mandate: Mandate,
+    instance: Instance,
+    operation: OperationName,
+    order: ConsoleOrder,
+    call: Call,
+    held: (one: HeldConsole) => () => void,
+  ): Promise<OpenConsole> {
     const opener = instance.machine.console?.[order.kind];
     if (opener === undefined) throw lacks(instance, order);
     this.#requirePlace(mandate.identity.name);
@@ -98,7 +106,9 @@ export class Consoles {
       held(session),
       mandate.identity.onTakenAway(() => session.end(new ArgoError('NOT ALLOWED', 'the account was taken away'))),
       instance.owner.hold(() => session.end(new ArgoError('UNREACHABLE', 'the provider is being closed'))),
-      call.signal === undefined ? () => undefined : onAbort(call.signal, () => session.end(new ArgoError('UNREACHABLE', 'nobody waits for it any longer'))),
+      call.signal === undefined
+        ? () => undefined
+        : onAbort(call.signal, () => session.end(new ArgoError('UNREACHABLE', 'nobody waits for it any longer'))),
     ];
     const leave = (): void => {
       ends.forEach((end) => end());
@@ -116,14 +126,21 @@ export class Consoles {
 
   /** Ends what may not be done any longer. */
   review(isAllowed: (mandate: Mandate, operation: OperationName, instance: Instance) => boolean): void {
-    for (const one of this.#sessions) if (!isAllowed(one.mandate, one.operation, one.instance)) one.end(new ArgoError('NOT ALLOWED'));
+    for (const one of this.#sessions)
+      if (!isAllowed(one.mandate, one.operation, one.instance)) one.end(new ArgoError('NOT ALLOWED'));
   }
 
   /** Ends all, and opens none from then on. @param ms in which their ends have to be recorded */
   async drain(ms: number): Promise<void> {
     this.#ending = new ArgoError('SHUTTING DOWN');
     for (const one of this.#sessions) one.end(this.#ending);
-    if (this.#sessions.size > 0) await notLonger(ms, new Promise<void>((resolve) => { this.#whenNone = resolve; }));
+    if (this.#sessions.size > 0)
+      await notLonger(
+        ms,
+        new Promise<void>((resolve) => {
+          this.#whenNone = resolve;
+        }),
+      );
   }
 
   #requirePlace(account: string): void {
@@ -143,12 +160,21 @@ export class Consoles {
       const open = instance.machine.console?.[order.kind];
       if (open === undefined) throw lacks(instance, order);
       const { size, force } = order;
-      const opening = instance.owner.call(session.deadline, (signal) => {
-        const made = open.call(instance.machine.console, { signal, ...(size && { size }), ...(force === true && { force }) });
-        // one that comes after all, when nobody waits for it any longer
-        void made.then(({ stream }) => { if (signal.aborted) stream.destroy(); }, () => undefined);
-        return made;
-      }, { account: mandate.identity.name, urgency: 'order' });
+      const opening = instance.owner.call(
+        session.deadline,
+        (signal) => {
+          const made = open.call(instance.machine.console, { signal, ...(size && { size }), ...(force === true && { force }) });
+          // one that comes after all, when nobody waits for it any longer
+          void made.then(
+            ({ stream }) => {
+              if (signal.aborted) stream.destroy();
+            },
+            () => undefined,
+          );
+          return made;
+        },
+        { account: mandate.identity.name, urgency: 'order' },
+      );
       const { stream: inner, resize } = await opening;
       if (session.reason) {
         inner.destroy();
@@ -163,7 +189,9 @@ export class Consoles {
         void record(failure === undefined ? `done: ${bytes}` : `${failure.message} (${bytes})`, failure).finally(leave);
       });
       return Object.freeze({
-        stream: pipe, others, auditId: record.auditId,
+        stream: pipe,
+        others,
+        auditId: record.auditId,
         resize: (given: ConsoleSize) => {
           const copy = copySize(given);
           if (!pipe.destroyed) resize?.(copy);
@@ -183,31 +211,62 @@ export class Consoles {
     // whoever gets it may not listen for errors, and must not bring the server down by that
     pipe.on('error', () => undefined);
     if (kind !== 'vnc') {
-      idle = setTimeout(() => session.end(new ArgoError('TIMEOUT', `nothing was typed or shown for ${formatDuration(CONSOLE_IDLE)}`)), CONSOLE_IDLE).unref();
+      idle = setTimeout(
+        () => session.end(new ArgoError('TIMEOUT', `nothing was typed or shown for ${formatDuration(CONSOLE_IDLE)}`)),
+        CONSOLE_IDLE,
+      ).unref();
       pipe.once('close', () => clearTimeout(idle));
     }
     return pipe;
   }
 
   /** Writes down that it begins. @returns writes down how it ended @throws ArgoError AUDIT UNAVAILABLE */
-  async #record(session: Session, { kind, viewOnly, force }: ConsoleOrder): Promise<((outcome: string, failure: ArgoError | undefined) => Promise<void>) & { auditId: number }> {
+  async #record(
+    session: Session,
+    { kind, viewOnly, force }: ConsoleOrder,
+  ): Promise<((outcome: string, failure: ArgoError | undefined) => Promise<void>) & { auditId: number }> {
     const { mandate, instance, operation } = session;
     const { audit, log, registry } = this.#parts;
-    const options = [`--kind=${kind}`, ...(viewOnly === true ? ['--view-only'] : []), ...(force === true ? ['--force'] : [])].join(' ');
-    const facts = { account: mandate.identity.name, from: mandate.origin, command: wordOf(mandate, operation), instance: instance.fullName, options };
+    const options = [
+      `--kind=${kind}`,
+      ...(viewOnly === true ? ['--view-only'] : []),
+      ...(force === true ? ['--force'] : []),
+    ].join(' ');
+    const facts = {
+      account: mandate.identity.name,
+      from: mandate.origin,
+      command: wordOf(mandate, operation),
+      instance: instance.fullName,
+      options,
+    };
     const auditId = await audit.begin(facts);
     const began = performance.now();
     const tell = (outcome: string, ms?: number): void => {
       const { account, command } = facts;
-      registry.events?.add({ type: 'action', instance: instance.fullName, account, command, options, auditId, outcome, ...(ms === undefined ? {} : { ms }) }, instance);
+      registry.events?.add(
+        {
+          type: 'action',
+          instance: instance.fullName,
+          account,
+          command,
+          options,
+          auditId,
+          outcome,
+          ...(ms === undefined ? {} : { ms }),
+        },
+        instance,
+      );
     };
     tell('begun');
     log('info', 'console', { ...facts, outcome: 'begun' });
-    return Object.assign(async (outcome: string, failure: ArgoError | undefined) => {
-      await audit.end(auditId, outcome, performance.now() - began);
-      tell(outcome, performance.now() - began);
-      log('info', 'console', { ...facts, outcome, ...(failure?.cause === undefined ? {} : { cause: failure.cause }) });
-    }, { auditId });
+    return Object.assign(
+      async (outcome: string, failure: ArgoError | undefined) => {
+        await audit.end(auditId, outcome, performance.now() - began);
+        tell(outcome, performance.now() - began);
+        log('info', 'console', { ...facts, outcome, ...(failure?.cause === undefined ? {} : { cause: failure.cause }) });
+      },
+      { auditId },
+    );
   }
 }
 

@@ -30,13 +30,26 @@ export class ActorEnrolment implements Enrolment {
   }
 
   async add({ host, port, name }: HostPlace): Promise<EnrolmentRequest> {
-    const place = { host: checkText(host, 'a host'), ...port === undefined ? {} : { port }, ...name === undefined ? {} : { name: checkText(name, 'a name') } };
+    const place = {
+      host: checkText(host, 'a host'),
+      ...(port === undefined ? {} : { port }),
+      ...(name === undefined ? {} : { name: checkText(name, 'a name') }),
+    };
     return Object.freeze(await told(this.#open().add(this.#mandate, place)));
   }
 
-  async approve(names: readonly string[], { user, password }: HostLogin = {}, fingerprints: Readonly<Record<string, string>> = {}): Promise<readonly EnrolledHost[]> {
-    const login = { ...user === undefined ? {} : { user: checkText(user, 'a user') }, ...password === undefined ? {} : { password: checkText(password, 'a password') } };
-    const compared = Object.fromEntries(Object.entries(fingerprints).map(([name, one]) => [name, checkText(one, 'a fingerprint')]));
+  async approve(
+    names: readonly string[],
+    { user, password }: HostLogin = {},
+    fingerprints: Readonly<Record<string, string>> = {},
+  ): Promise<readonly EnrolledHost[]> {
+    const login = {
+      ...(user === undefined ? {} : { user: checkText(user, 'a user') }),
+      ...(password === undefined ? {} : { password: checkText(password, 'a password') }),
+    };
+    const compared = Object.fromEntries(
+      Object.entries(fingerprints).map(([name, one]) => [name, checkText(one, 'a fingerprint')]),
+    );
     return frozen(await told(this.#open().approve(this.#mandate, copied(names), login, compared)));
   }
 
@@ -62,7 +75,12 @@ export class ActorEnrolment implements Enrolment {
   }
 
   async ask({ token, name, key, port }: HostAsking): Promise<EnrolmentRequest> {
-    const asking = { token: checkText(token, 'a token'), name: checkText(name, 'a name'), key: checkText(key, 'a key'), ...port === undefined ? {} : { port } };
+    const asking = {
+      token: checkText(token, 'a token'),
+      name: checkText(name, 'a name'),
+      key: checkText(key, 'a key'),
+      ...(port === undefined ? {} : { port }),
+    };
     // who has no token is told no more than who has a wrong one
     if (this.#desk === undefined) throw new ArgoError('NOT AUTHENTICATED');
     return Object.freeze(await told(this.#open().ask(this.#mandate, asking)));

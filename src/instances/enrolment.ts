@@ -108,7 +108,11 @@ export interface Enrolment {
    * @param fingerprints what somebody has compared, by name: another key than that is refused
    * @throws ArgoError NO SUCH REQUEST with the names; HOST KEY CHANGED; EnrolmentError
    */
-  approve(names: readonly string[], login?: HostLogin, fingerprints?: Readonly<Record<string, string>>): Promise<readonly EnrolledHost[]>;
+  approve(
+    names: readonly string[],
+    login?: HostLogin,
+    fingerprints?: Readonly<Record<string, string>>,
+  ): Promise<readonly EnrolledHost[]>;
   /**
    * Drops requests, of all or of none, and forgets hosts that are left.
    * @throws ArgoError NO SUCH REQUEST with the names; EnrolmentError UNCERTAIN where an approval that was cut off may have left our key: that host is left then

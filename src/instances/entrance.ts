@@ -149,4 +149,5 @@ export function frozenCopy<T>(value: T): T {
 }
 
 /** The same of what may be a long list, with turns for others in between: a large host says much of each of its machines. */
-export const frozenList = async <T>(value: T): Promise<T> => (Array.isArray(value) ? Object.freeze(await mapInSlices(value, frozenCopy)) as T : frozenCopy(value));
+export const frozenList = async <T>(value: T): Promise<T> =>
+  Array.isArray(value) ? (Object.freeze(await mapInSlices(value, frozenCopy)) as T) : frozenCopy(value);

@@ -13,7 +13,11 @@ export type Settled<T, Subject> =
  * @param most of both together; asked anew each time
  * @throws what the subjects throw, when what was begun has ended
  */
-export async function* fanOut<Subject, T>(subjects: Iterable<Subject>, work: (subject: Subject) => Promise<T>, most: () => number): AsyncGenerator<Settled<T, Subject>> {
+export async function* fanOut<Subject, T>(
+  subjects: Iterable<Subject>,
+  work: (subject: Subject) => Promise<T>,
+  most: () => number,
+): AsyncGenerator<Settled<T, Subject>> {
   const many = new FanOut(subjects, work, most);
   try {
     for (;;) {

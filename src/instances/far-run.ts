@@ -154,7 +154,12 @@ export function farChange(far: FarGate, parts: SettingRunParts & { readonly from
  * only a start is refused: one that is on already is not.
  * @throws ArgoError WRONG STATE, and what `read` throws
  */
-export async function checkSecond(instance: Instance, order: PowerOrder, placeElsewhere: (() => string | undefined) | undefined, read: () => Promise<PowerState>): Promise<void> {
+export async function checkSecond(
+  instance: Instance,
+  order: PowerOrder,
+  placeElsewhere: (() => string | undefined) | undefined,
+  read: () => Promise<PowerState>,
+): Promise<void> {
   if ((order.action !== 'start' && order.action !== 'resume') || isForced(order) || placeElsewhere?.() === undefined) return;
   refuseSecond(order, wayOf(order, instance.name, instance.machine, await read()), instance.name, placeElsewhere);
 }

@@ -156,7 +156,8 @@ export class GateActor implements Actor {
   rights(): readonly Right[] {
     const { principal } = this.#mandate.identity;
     const permissions = (Object.keys(OPERATIONS) as OperationName[]).map(permissionOf);
-    const isHeld = (right: Right): boolean => [{ word: right, right }, ...permissions.filter((one) => one.right === right)].some((one) => principal.allowsSomewhere(one));
+    const isHeld = (right: Right): boolean =>
+      [{ word: right, right }, ...permissions.filter((one) => one.right === right)].some((one) => principal.allowsSomewhere(one));
     return this.#ended ? [] : RIGHTS.filter(isHeld);
   }
 
@@ -271,7 +272,13 @@ export class GateActor implements Actor {
   }
 
   get tags(): Tags {
-    return new ActorTags({ desk: this.#parts.tagDesk, mandate: this.#mandate, requireOpen: () => this.#requireOpen(), find: (on) => this.#find(on), groups: () => this.groups() });
+    return new ActorTags({
+      desk: this.#parts.tagDesk,
+      mandate: this.#mandate,
+      requireOpen: () => this.#requireOpen(),
+      find: (on) => this.#find(on),
+      groups: () => this.groups(),
+    });
   }
 
   get enrolment(): Enrolment {

@@ -34,7 +34,13 @@ export class Gate {
     this.#orders = new PowerTasks({ store, log, actor: (mandate) => this.actor(mandate) });
     this.#operations = new Operations(parts);
     this.#tags = new TagDesk(parts);
-    this.#parts = { ...parts, orders: this.#orders, audited: new AuditView({ registry, ...(auditRows ? { rows: auditRows } : {}) }), tagDesk: this.#tags, ownWorks: new OwnWorks(parts) };
+    this.#parts = {
+      ...parts,
+      orders: this.#orders,
+      audited: new AuditView({ registry, ...(auditRows ? { rows: auditRows } : {}) }),
+      tagDesk: this.#tags,
+      ownWorks: new OwnWorks(parts),
+    };
   }
 
   /** An account at work. */

@@ -41,7 +41,9 @@ function capabilitiesOf(machine: Machine): readonly string[] {
   let methods = 0;
   for (let bit = 0; bit < OPTIONAL_METHODS.length; bit += 1) if (machine[OPTIONAL_METHODS[bit]!] !== undefined) methods |= 1 << bit;
   const { console } = machine;
-  if (console !== undefined) for (let bit = 0; bit < CONSOLE_KINDS.length; bit += 1) if (console[CONSOLE_KINDS[bit]!] !== undefined) methods |= 1 << (OPTIONAL_METHODS.length + bit);
+  if (console !== undefined)
+    for (let bit = 0; bit < CONSOLE_KINDS.length; bit += 1)
+      if (console[CONSOLE_KINDS[bit]!] !== undefined) methods |= 1 << (OPTIONAL_METHODS.length + bit);
   let list = lists.get(methods);
   if (list === undefined) {
     list = Object.freeze([...supportedActions(machine), ...OPTIONAL_OTHERS.filter((name) => machine[name] !== undefined), ...CONSOLE_KINDS.filter((kind) => console?.[kind] !== undefined).map((kind) => `console ${kind}`)]);

@@ -278,7 +278,15 @@ export class Operations {
     try {
       await checkSecond(instance, order, () => this.#placeElsewhere(mandate, instance), () => ask('status', (signal) => machine.status(signal)));
       const name = `plan ${order.action} ${describeOptions(order, call.deadline)}`;
-      return await ask(name, (signal) => machine.far!.plan(order, { account, from: mandate.origin, deadline: call.deadline, actionTimeout: this.#timeOf(instance), signal }));
+      return await ask(name, (signal) =>
+        machine.far!.plan(order, {
+          account,
+          from: mandate.origin,
+          deadline: call.deadline,
+          actionTimeout: this.#timeOf(instance),
+          signal,
+        }),
+      );
     } catch (thrown) {
       throw explainDeadline(thrown, instance.name);
     }

@@ -58,7 +58,15 @@ export async function overviewOf(registry: Registry, principal: Principal): Prom
     const covers = principal.coversProvider(owner.name);
     isWhole &&= covers;
     if (visible === 0 && !covers) continue;
-    providers.push({ provider: owner.name, type: owner.settings.type, stale: covers || owner.staleReason === undefined ? owner.staleReason : SOMEHOW_STALE, answers: owner.answers, lastListing: owner.lastListing, work: covers ? owner.work : undefined, states });
+    providers.push({
+      provider: owner.name,
+      type: owner.settings.type,
+      stale: covers || owner.staleReason === undefined ? owner.staleReason : SOMEHOW_STALE,
+      answers: owner.answers,
+      lastListing: owner.lastListing,
+      work: covers ? owner.work : undefined,
+      states,
+    });
   }
   return { providers, isWhole };
 }

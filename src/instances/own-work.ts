@@ -36,11 +36,22 @@ export class OwnWorks {
    * @param wordsOf how the audit says why it failed, where that was meant for people
    * @throws ArgoError BAD REQUEST, NOT ALLOWED, AUDIT UNAVAILABLE: the work was not begun. What the work throws
    */
-  async record<T>({ identity: { name: account }, through, origin: from }: Mandate, own: OwnWork, work: () => Promise<T>, wordsOf: (thrown: unknown) => string | undefined): Promise<T> {
+  async record<T>(
+    { identity: { name: account }, through, origin: from }: Mandate,
+    own: OwnWork,
+    work: () => Promise<T>,
+    wordsOf: (thrown: unknown) => string | undefined,
+  ): Promise<T> {
     const { action, subject } = checked(own);
     // nobody who has not logged in fills the audit
     if (account === '') throw new ArgoError('NOT ALLOWED');
-    const facts = { account, from, command: through === undefined ? action : `${through.word}: ${action}`, instance: NO_INSTANCE, options: subject };
+    const facts = {
+      account,
+      from,
+      command: through === undefined ? action : `${through.word}: ${action}`,
+      instance: NO_INSTANCE,
+      options: subject,
+    };
     return recorded(this.#parts, [facts], work, { done: () => 'done', failed: (thrown) => failureOf(thrown, wordsOf) });
   }
 }

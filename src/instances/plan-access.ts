@@ -116,7 +116,8 @@ function checkSignal(signal: AbortSignal): AbortSignal {
 }
 
 const copyDate = <T extends Date | undefined>(date: T): T => (date && new Date(date)) as T;
-const copyStage = (stage: StageInfo): StageInfo => Object.freeze({ ...stage, after: Object.freeze([...stage.after]), targets: Object.freeze({ ...stage.targets }) });
+const copyStage = (stage: StageInfo): StageInfo =>
+  Object.freeze({ ...stage, after: Object.freeze([...stage.after]), targets: Object.freeze({ ...stage.targets }) });
 const copyTarget = (target: TargetInfo): TargetInfo => Object.freeze({ ...target });
 
 const copyRun = (run: RunInfo): RunInfo => Object.freeze({

@@ -108,7 +108,8 @@ export class PowerTasks implements OrderDesk {
 
   #keep(id: string, task: PowerTask | OrderTask): void {
     this.#tasks.set(id, task);
-    const endedOf = (one: PowerTask | OrderTask): string | undefined => (one === task || (one instanceof PowerTask && one.isRunning) ? undefined : snapshot(one).account);
+    const endedOf = (one: PowerTask | OrderTask): string | undefined =>
+      one === task || (one instanceof PowerTask && one.isRunning) ? undefined : snapshot(one).account;
     let targets = [...this.#tasks.values()].reduce((sum, one) => sum + one.targets.length, 0);
     while (this.#tasks.size > ORDER_TASKS_KEPT || targets > ORDER_TARGETS_KEPT) {
       const isTooMany = this.#tasks.size > ORDER_TASKS_KEPT;
@@ -143,5 +144,10 @@ const snapshot = (task: PowerTask | OrderTask): OrderTask => (task instanceof Po
 
 function mayKnow({ identity: { name, principal } }: Mandate, { account, targets }: OrderTask): boolean {
   if (isOwn(name, account)) return true;
-  return targets.length > 0 && [...new Set(targets.map(({ instance }) => providerOf(instance)))].every((provider) => principal.allowsProvider(provider, TASKS_OF_ALL));
+  return (
+    targets.length > 0
+    && [...new Set(targets.map(({ instance }) => providerOf(instance)))].every((provider) =>
+      principal.allowsProvider(provider, TASKS_OF_ALL),
+    )
+  );
 }

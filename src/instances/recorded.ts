@@ -22,8 +22,19 @@ export interface Endings<T> {
  * Does something once that is no action on a machine's power, recorded for each of several before it is begun and when it has ended.
  * @throws ArgoError AUDIT UNAVAILABLE, without its cause: it was not begun. What the work throws
  */
-export async function recorded<T>({ audit, log }: { readonly audit: AuditLog; readonly log: Log }, rows: readonly AuditEntry[], work: () => Promise<T>, { done, failed, ended }: Endings<T>): Promise<T> {
-  const ids = await Promise.all(rows.map((row) => audit.begin(row).catch((thrown: unknown) => { throw withoutCause(thrown); })));
+export async function recorded<T>(
+  { audit, log }: { readonly audit: AuditLog; readonly log: Log },
+  rows: readonly AuditEntry[],
+  work: () => Promise<T>,
+  { done, failed, ended }: Endings<T>,
+): Promise<T> {
+  const ids = await Promise.all(
+    rows.map((row) =>
+      audit.begin(row).catch((thrown: unknown) => {
+        throw withoutCause(thrown);
+      }),
+    ),
+  );
   const began = performance.now();
   const end = async (level: 'info' | 'warn', outcomeOf: (row: AuditEntry) => Outcome, cause?: unknown): Promise<void> => {
     const ms = performance.now() - began;

@@ -79,7 +79,9 @@ export class TagDesk {
     const own = levelsOf(await this.#book.of(provider, id)).map((tag) => ({ ...tag, isInherited: false }));
     const host = isInstance(subject) ? levelsOf(await this.#book.of(provider, '')) : [];
     const inherited = host.filter(({ tag, level }) => !own.some((one) => one.tag === tag && one.level === level)).map((tag) => ({ ...tag, isInherited: true }));
-    const groups = [...patternsOf(this.#parts.groups())].filter(([, patterns]) => (isInstance(subject) ? patterns.matches(subject) : patterns.coverProvider(provider)));
+    const groups = [...patternsOf(this.#parts.groups())].filter(([, patterns]) =>
+      isInstance(subject) ? patterns.matches(subject) : patterns.coverProvider(provider),
+    );
     return [...own, ...inherited, ...groups.map(([tag]) => ({ tag, level: 2 as TagLevel, isInherited: false }))].sort(byLevelAndName);
   }
 

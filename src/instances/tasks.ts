@@ -25,7 +25,13 @@ export function tasksOf(operations: Operations, mandate: Mandate, isOver: () => 
   const list = (): readonly TaskInfo[] => (isOver() ? [] : operations.tasks(mandate));
   const works = async (): Promise<readonly WorkTask[]> => {
     if (isOver()) throw new ArgoError('NOT ALLOWED', 'the request is over');
-    return Object.freeze((await operations.written.list(mandate).catch((thrown: unknown) => { throw withoutCause(thrown); })).map((task) => Object.freeze({ ...task })));
+    return Object.freeze(
+      (
+        await operations.written.list(mandate).catch((thrown: unknown) => {
+          throw withoutCause(thrown);
+        })
+      ).map((task) => Object.freeze({ ...task })),
+    );
   };
   return {
     list,

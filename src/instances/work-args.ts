@@ -69,7 +69,13 @@ const guard = { rollback: whole(ROLLBACK_LEAST, ROLLBACK_MOST), force: flag };
 const route = v.pipe(v.strictObject(routeEntries), v.forward(v.check((one) => isNetwork(one), NO_NETWORK), ['destination']));
 const guardedRoute = v.pipe(v.strictObject({ ...routeEntries, ...guard }), v.forward(v.check((one) => isNetwork(one), NO_NETWORK), ['destination']));
 const bridge = v.pipe(
-  v.strictObject({ name: interfaceName, address: v.exactOptional(hostAddress), prefix: v.exactOptional(whole(1, 32)), gateway: v.exactOptional(hostAddress), ...guard }),
+  v.strictObject({
+    name: interfaceName,
+    address: v.exactOptional(hostAddress),
+    prefix: v.exactOptional(whole(1, 32)),
+    gateway: v.exactOptional(hostAddress),
+    ...guard,
+  }),
   v.check(({ address, prefix: bits }) => (address === undefined) === (bits === undefined), 'address and prefix go together'),
   v.check(({ address, gateway }) => gateway === undefined || address !== undefined, 'a gateway needs an address'),
 );
@@ -79,14 +85,28 @@ const none = v.strictObject({});
 /** An empty list has no unknown keys either. */
 const isObject = v.check((value) => !Array.isArray(value), 'an object is expected');
 const addressing = { address: v.exactOptional(hostAddress), nameserver: v.exactOptional(hostAddress), searchDomain: v.exactOptional(hostName) };
-const deploySettings = v.pipe(v.unknown(), isObject, v.strictObject({
-  vcpus: v.exactOptional(vcpus), memory: v.exactOptional(memory), bridge: v.exactOptional(interfaceName), size: v.exactOptional(disk), ...addressing, password: v.exactOptional(password),
-}));
+const deploySettings = v.pipe(
+  v.unknown(),
+  isObject,
+  v.strictObject({
+    vcpus: v.exactOptional(vcpus),
+    memory: v.exactOptional(memory),
+    bridge: v.exactOptional(interfaceName),
+    size: v.exactOptional(disk),
+    ...addressing,
+    password: v.exactOptional(password),
+  }),
+);
 const templateSettings = v.pipe(v.unknown(), isObject, v.strictObject({ vcpus: v.exactOptional(vcpus), memory: v.exactOptional(memory) }));
 const hardwareChange = v.pipe(
   v.strictObject({
-    vcpus: v.exactOptional(vcpus), memory: v.exactOptional(memory), cpuLimit: v.exactOptional(whole(1, CPU_LIMIT_MOST)), disk: v.exactOptional(disk), ...addressing,
-    autostart: v.exactOptional(flag), password: v.exactOptional(password),
+    vcpus: v.exactOptional(vcpus),
+    memory: v.exactOptional(memory),
+    cpuLimit: v.exactOptional(whole(1, CPU_LIMIT_MOST)),
+    disk: v.exactOptional(disk),
+    ...addressing,
+    autostart: v.exactOptional(flag),
+    password: v.exactOptional(password),
   }),
   v.check((change) => Object.keys(change).length > 0, 'nothing is to be changed'),
 );

@@ -99,14 +99,18 @@ export class WorkTasks {
     const { name: owner } = mandate.identity;
     const once = work.once === undefined ? undefined : checkOnce(work.once);
     const subject = JSON.stringify({ on: work.subject, options: work.options } satisfies KeptSubject);
-    return this.#ledger.begin({ owner, operation: work.operation, subject, once }, (task, isNew) => (isNew ? this.#run(task, work, mandate, run) : this.#again(task, work)));
+    return this.#ledger.begin({ owner, operation: work.operation, subject, once }, (task, isNew) =>
+      isNew ? this.#run(task, work, mandate, run) : this.#again(task, work),
+    );
   }
 
   /** Those that are remembered, newest first. @throws ArgoError AUDIT UNAVAILABLE */
   async list(mandate: Mandate): Promise<readonly WorkTask[]> {
     if (!this.#isWritten) return [];
     await this.#ledger.load();
-    return [...this.#ended.values(), ...[...this.#running.values()].map(({ task }) => task)].filter((task) => mayKnow(mandate, task)).sort((one, other) => other.began - one.began);
+    return [...this.#ended.values(), ...[...this.#running.values()].map(({ task }) => task)]
+      .filter((task) => mayKnow(mandate, task))
+      .sort((one, other) => other.began - one.began);
   }
 
   /** It is told to end, and takes away what it has half made. @throws ArgoError NO SUCH TASK; WRONG STATE where it has ended */

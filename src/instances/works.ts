@@ -70,19 +70,36 @@ export class Works {
   }
 
   /** Carries it out. @throws ArgoError; SettingsFault */
-  async carryOut<Name extends WorkName>(mandate: Mandate, name: Name, subject: Subject, args: WorkArgs<Name>, call: WorkRequest, open?: () => LinkedList<Asking>): Promise<WorkResult<Name>> {
+  async carryOut<Name extends WorkName>(
+    mandate: Mandate,
+    name: Name,
+    subject: Subject,
+    args: WorkArgs<Name>,
+    call: WorkRequest,
+    open?: () => LinkedList<Asking>,
+  ): Promise<WorkResult<Name>> {
     const prepared = this.#prepare(mandate, name, subject, args);
     call.signal?.throwIfAborted();
     const { right, task } = workRow(name);
     if (call.once !== undefined && !task) throw new ArgoError('BAD REQUEST', `once: ${name} is no task`);
-    const result = right === 'read' ? await this.#read(mandate, prepared, call, open?.())
-      : task ? await this.#asTask(mandate, prepared, call)
-        : await this.#act(mandate, prepared, call);
+    const result
+      = right === 'read'
+        ? await this.#read(mandate, prepared, call, open?.())
+        : task
+          ? await this.#asTask(mandate, prepared, call)
+          : await this.#act(mandate, prepared, call);
     return result as WorkResult<Name>;
   }
 
   /** What it would do, in words. @throws ArgoError as {@link carryOut}, as far as that can be known */
-  async plan<Name extends WorkName>(mandate: Mandate, name: Name, subject: Subject, given: WorkArgs<Name>, call: Call, open?: () => LinkedList<Asking>): Promise<string> {
+  async plan<Name extends WorkName>(
+    mandate: Mandate,
+    name: Name,
+    subject: Subject,
+    given: WorkArgs<Name>,
+    call: Call,
+    open?: () => LinkedList<Asking>,
+  ): Promise<string> {
     const { args } = this.#prepare(mandate, name, subject, given);
     const words = `${plannedWords(name, args as WorkArgs<Name>)}${await this.#doubt(mandate, name, subject, args, call, open)}`;
     const instance = instanceOf(subject);
@@ -92,7 +109,14 @@ export class Works {
   }
 
   /** What stands against it, where a list tells that: empty where nothing does, or it cannot be told. */
-  async #doubt(mandate: Mandate, name: WorkName, subject: Subject, args: object, call: Call, open?: () => LinkedList<Asking>): Promise<string> {
+  async #doubt(
+    mandate: Mandate,
+    name: WorkName,
+    subject: Subject,
+    args: object,
+    call: Call,
+    open?: () => LinkedList<Asking>,
+  ): Promise<string> {
     const owner = ownerOf(subject);
     const named = args as Readonly<Record<string, string>>;
     const expected = EXPECTED[name];
@@ -112,7 +136,12 @@ export class Works {
 
   /** What can be done with an instance, and whoever asks may do. */
   offered(mandate: Mandate, subject: Subject): readonly WorkName[] {
-    return NAMES.filter((name) => workRow(name).on === (instanceOf(subject) ? 'instance' : 'provider') && this.#allows(mandate, name, subject) && methodOf(name, subject) !== undefined);
+    return NAMES.filter(
+      (name) =>
+        workRow(name).on === (instanceOf(subject) ? 'instance' : 'provider')
+        && this.#allows(mandate, name, subject)
+        && methodOf(name, subject) !== undefined,
+    );
   }
 
   /** The same with a provider. @throws ArgoError NO SUCH PROVIDER, NOT ALLOWED */
@@ -120,7 +149,9 @@ export class Works {
     const owner = this.#parts.registry.providerNamed(provider);
     const names = NAMES.filter((name) => workRow(name).on === 'provider');
     if (owner && names.some((name) => this.#allows(mandate, name, owner))) return this.offered(mandate, owner);
-    throw names.some((name) => allowsProvider(mandate, name, provider)) ? new ArgoError('NO SUCH PROVIDER', provider) : new ArgoError('NOT ALLOWED');
+    throw names.some((name) => allowsProvider(mandate, name, provider))
+      ? new ArgoError('NO SUCH PROVIDER', provider)
+      : new ArgoError('NOT ALLOWED');
   }
 
   #allows(mandate: Mandate, name: WorkName, subject: Subject): boolean {
@@ -139,7 +170,8 @@ export class Works {
     const instance = instanceOf(subject);
     const to = name === 'machine.migrate' && instance ? (args as WorkArgs<'machine.migrate'>).to : undefined;
     const destination = to === undefined ? undefined : this.#destination(mandate, instance!, to);
-    const isAllowed = (): boolean => this.#allows(mandate, name, subject) && (destination === undefined || allowsProvider(mandate, name, destination.name));
+    const isAllowed = (): boolean =>
+      this.#allows(mandate, name, subject) && (destination === undefined || allowsProvider(mandate, name, destination.name));
     return { name, subject, args, destination, isAllowed };
   }
 
@@ -148,26 +180,53 @@ export class Works {
     const owner = this.provider(mandate, 'machine.migrate', to);
     if (owner.name === instance.provider) throw new SettingsFault({ to: `${instance.name} is on ${to} already` });
     const [from, other] = [instance.owner.settings.type, owner.settings.type];
-    if (from !== other) throw new ArgoError('NOT SUPPORTED', `${instance.name} is a machine of type ${from}, and ${to} is of type ${other}`);
+    if (from !== other)
+      throw new ArgoError('NOT SUPPORTED', `${instance.name} is a machine of type ${from}, and ${to} is of type ${other}`);
     // what it says of itself is asked for again when the turn has come
     owner.destination();
     return owner;
   }
 
-  async #read(mandate: Mandate, { name, subject, args, isAllowed }: Prepared, call: WorkRequest, open: LinkedList<Asking> | undefined): Promise<unknown> {
+  async #read(
+    mandate: Mandate,
+    { name, subject, args, isAllowed }: Prepared,
+    call: WorkRequest,
+    open: LinkedList<Asking> | undefined,
+  ): Promise<unknown> {
     const { slow, perMachine } = workRow(name);
     const owner = ownerOf(subject);
     const instance = instanceOf(subject);
-    const answer = await this.#parts.ask(owner, {
-      id: instance?.id ?? '', name: `${name} ${JSON.stringify(args)}`, account: mandate.identity.name,
-      ms: call.deadline ?? (slow ? SLOW_READ_TIMEOUT : READ_TIMEOUT), maxAge: call.maxAge, isWork: true, isAllowed,
-      ask: (signal) => requireMethod(name, subject)(args, { signal, task: randomUUID(), progress: () => undefined }),
-    }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance?.name ?? owner.name); });
-    return perMachine && !allowsProvider(mandate, name, owner.name) ? this.#ofAllowed(mandate, name, owner, answer as readonly { readonly id: string }[]) : answer;
+    const answer = await this.#parts
+      .ask(
+        owner,
+        {
+          id: instance?.id ?? '',
+          name: `${name} ${JSON.stringify(args)}`,
+          account: mandate.identity.name,
+          ms: call.deadline ?? (slow ? SLOW_READ_TIMEOUT : READ_TIMEOUT),
+          maxAge: call.maxAge,
+          isWork: true,
+          isAllowed,
+          ask: (signal) => requireMethod(name, subject)(args, { signal, task: randomUUID(), progress: () => undefined }),
+        },
+        call.signal,
+        open,
+      )
+      .catch((thrown: unknown) => {
+        throw explainDeadline(thrown, instance?.name ?? owner.name);
+      });
+    return perMachine && !allowsProvider(mandate, name, owner.name)
+      ? this.#ofAllowed(mandate, name, owner, answer as readonly { readonly id: string }[])
+      : answer;
   }
 
   /** What is told of machines to who may read only some of them. */
-  async #ofAllowed<T extends { readonly id: string }>(mandate: Mandate, name: WorkName, owner: Owner, answer: readonly T[]): Promise<readonly T[]> {
+  async #ofAllowed<T extends { readonly id: string }>(
+    mandate: Mandate,
+    name: WorkName,
+    owner: Owner,
+    answer: readonly T[],
+  ): Promise<readonly T[]> {
     const allowed = await mapInSlices(answer, (one) => {
       const instance = this.#parts.registry.byId(owner.name, one.id);
       return instance?.owner === owner && allows(mandate, name, instance) ? one : undefined;
@@ -178,29 +237,53 @@ export class Works {
   /** It is begun once for each key, and goes on when nobody waits for it any longer. */
   async #asTask(mandate: Mandate, prepared: Prepared, call: WorkRequest): Promise<void> {
     const { name, subject, args } = prepared;
-    const { id, over } = await this.#parts.written.begin(mandate, { operation: name, subject: fullNameOf(subject), options: describeArgs(args), once: call.once }, async ({ id: task, cancelled, progress }) => {
-      await this.#act({ ...mandate, cancelled }, prepared, call, { id: task, progress });
-    });
+    const { id, over } = await this.#parts.written.begin(
+      mandate,
+      { operation: name, subject: fullNameOf(subject), options: describeArgs(args), once: call.once },
+      async ({ id: task, cancelled, progress }) => {
+        await this.#act({ ...mandate, cancelled }, prepared, call, { id: task, progress });
+      },
+    );
     call.begun?.(id);
     await (call.signal ? unlessAborted(over, call.signal) : over);
   }
 
   /** What changes something: recorded, in its turn. */
-  async #act(mandate: Mandate, prepared: Prepared, call: WorkRequest, task?: { readonly id: string; progress(part: number): void }): Promise<unknown> {
+  async #act(
+    mandate: Mandate,
+    prepared: Prepared,
+    call: WorkRequest,
+    task?: { readonly id: string; progress(part: number): void },
+  ): Promise<unknown> {
     const { name, subject, args, destination, isAllowed } = prepared;
     const { lists } = workRow(name);
     const owners = destination ? [ownerOf(subject), destination] : [ownerOf(subject)];
     const leave = this.#enter(mandate.identity.name);
     try {
       const { value } = await this.#parts.tasks.carryOut(mandate, subject, {
-        operation: name, options: describeArgs(args), isAllowed, holds: owners.slice(1), ...(task ? { id: task.id } : {}),
-        begin: () => new WorkRun({
-          subject, owners, title: name, account: mandate.identity.name, task: task?.id ?? randomUUID(), isTask: task !== undefined,
-          ms: call.deadline ?? timeOf(name, args), signals: this.#parts.signals, turn: this.#turnOf(name, subject), listAgain: lists ? () => this.#listAgain(owners) : undefined,
-          permit: () => { if (!isAllowed()) throw new ArgoError('NOT ALLOWED'); },
-          work: (asked) => requireMethod(name, subject)(destination ? { destination: destination.destination() } : args, asked),
-          ...(task ? { progress: (part: number) => task.progress(part) } : {}),
-        }),
+        operation: name,
+        options: describeArgs(args),
+        isAllowed,
+        holds: owners.slice(1),
+        ...(task ? { id: task.id } : {}),
+        begin: () =>
+          new WorkRun({
+            subject,
+            owners,
+            title: name,
+            account: mandate.identity.name,
+            task: task?.id ?? randomUUID(),
+            isTask: task !== undefined,
+            ms: call.deadline ?? timeOf(name, args),
+            signals: this.#parts.signals,
+            turn: this.#turnOf(name, subject),
+            listAgain: lists ? () => this.#listAgain(owners) : undefined,
+            permit: () => {
+              if (!isAllowed()) throw new ArgoError('NOT ALLOWED');
+            },
+            work: (asked) => requireMethod(name, subject)(destination ? { destination: destination.destination() } : args, asked),
+            ...(task ? { progress: (part: number) => task.progress(part) } : {}),
+          }),
       });
       return value;
     } finally {
@@ -227,7 +310,7 @@ export class Works {
     const { name: provider, place } = ownerOf(subject);
     const host = place === undefined ? `provider ${provider}` : `host ${place}`;
     let network = this.#networks.get(host);
-    if (network === undefined) this.#networks.set(host, network = new Turn());
+    if (network === undefined) this.#networks.set(host, (network = new Turn()));
     return network;
   }
 }
@@ -243,7 +326,8 @@ type Method = (args: object, call: WorkCall) => Promise<unknown>;
 /** The method that carries it out, as the driver has it now. */
 function methodOf(name: WorkName, subject: Subject): Method | undefined {
   const { ability, method } = workRow(name);
-  const abilities = (instanceOf(subject)?.machine ?? ownerOf(subject)).abilities as Readonly<Record<string, Readonly<Record<string, Work<object, unknown>>>>> | undefined;
+  const abilities = (instanceOf(subject)?.machine ?? ownerOf(subject)).abilities as
+    Readonly<Record<string, Readonly<Record<string, Work<object, unknown>>>>> | undefined;
   const group = abilities?.[ability];
   return group?.[method] && ((args, call) => group[method]!(args, call));
 }

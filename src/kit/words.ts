@@ -80,7 +80,19 @@ function splitQuoted(line: string): Word[] {
 }
 
 /** One for all requests without options, so nobody may change it. */
-export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false, full: false, follow: false, undo: false, disks: false, rollback: undefined });
+export const NO_OPTIONS: Options = Object.freeze({
+  wait: false,
+  force: false,
+  timeout: undefined,
+  dryRun: false,
+  json: false,
+  ids: false,
+  full: false,
+  follow: false,
+  undo: false,
+  disks: false,
+  rollback: undefined,
+});
 
 /** `60` as seconds, or a duration such as `90s`, in milliseconds; undefined where it is neither or out of bounds. */
 function parseTime(text: string): number | undefined {

@@ -47,7 +47,10 @@ export class TlsDoor {
   /** @param versions of TLS, where they are not the usual ones */
   constructor(tls: TlsFiles, versions: TlsVersions = {}) {
     const asks = tls.clientCa !== undefined;
-    this.#server = createServer({ allowHalfOpen: true, ...readTls(tls), ...versions, requestCert: asks, rejectUnauthorized: asks }, (socket) => this.#admit(socket));
+    this.#server = createServer(
+      { allowHalfOpen: true, ...readTls(tls), ...versions, requestCert: asks, rejectUnauthorized: asks },
+      (socket) => this.#admit(socket),
+    );
     this.#versions = versions;
   }
 

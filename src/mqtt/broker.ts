@@ -54,7 +54,13 @@ export class Broker {
    * @param will undefined: nothing is said when this connection is lost
    * @throws ArgoError · SettingsError · the signal's reason
    */
-  static async open(broker: BrokerSettings, password: string | undefined, will: Will | undefined, onMessage: (message: Message) => void, signal: AbortSignal): Promise<Broker> {
+  static async open(
+    broker: BrokerSettings,
+    password: string | undefined,
+    will: Will | undefined,
+    onMessage: (message: Message) => void,
+    signal: AbortSignal,
+  ): Promise<Broker> {
     const { settings } = broker;
     const name = formatEndpoint(settings.address);
     // only who needs it loads it
@@ -63,11 +69,15 @@ export class Broker {
     const client = new MqttClient((() => socket) as unknown as StreamBuilder, optionsOf(broker, password, will));
     guard(socket, client);
     let why: Error | undefined;
-    client.on('error', (error) => { why ??= error; });
+    client.on('error', (error) => {
+      why ??= error;
+    });
     const closed = new Promise<ArgoError>((resolve) => {
       client.once('close', () => resolve(toArgoError(name, why)));
     });
-    const ready = new Promise<'ready'>((resolve) => { client.once('connect', () => resolve('ready')); });
+    const ready = new Promise<'ready'>((resolve) => {
+      client.once('connect', () => resolve('ready'));
+    });
     try {
       const first = await unlessAborted(Promise.race([ready, closed]), signal);
       if (first !== 'ready') throw first;
@@ -111,13 +121,17 @@ export class Broker {
   /** @param what we ask for */
   async #answer(what: string, asked: Promise<unknown>): Promise<void> {
     try {
-      await within(MQTT_ANSWER, [], (signal) => unlessAborted(asked, signal, () => new ArgoError('TIMEOUT', 'the broker does not answer')));
+      await within(MQTT_ANSWER, [], (signal) =>
+        unlessAborted(asked, signal, () => new ArgoError('TIMEOUT', 'the broker does not answer')),
+      );
     } catch (error) {
       if (error instanceof ArgoError) {
         this.drop();
         throw error;
       }
-      throw this.#client.connected ? new ArgoError('NOT ALLOWED', `the broker does not let us ${what}`, { cause: error }) : new ArgoError('UNREACHABLE', 'the broker is gone', { cause: error });
+      throw this.#client.connected
+        ? new ArgoError('NOT ALLOWED', `the broker does not let us ${what}`, { cause: error })
+        : new ArgoError('UNREACHABLE', 'the broker is gone', { cause: error });
     }
   }
 

@@ -73,7 +73,7 @@ export class Claim {
   async take(broker: Pick<Broker, 'publish' | 'subscribe'>): Promise<void> {
     const claim = this.#mark('claims');
     const echo = new Echo(this.#topics, claim);
-    const attempt: Attempt = this.#attempt = { broker, echo, mine: new Set(), isContested: false, isHeld: false };
+    const attempt: Attempt = (this.#attempt = { broker, echo, mine: new Set(), isContested: false, isHeld: false });
     await broker.subscribe(this.#topics);
     await Promise.all(this.#topics.map((topic) => broker.publish(topic, claim)));
     await echo.back(MQTT_ANSWER, this.lost);
@@ -131,7 +131,11 @@ export class Claim {
     }
     this.#attempt = undefined;
     void clear(attempt);
-    this.#lost.abort(new SettingsError(`another argo-mqtt (${harmless(oneLine(client, 100))}) is at work, as ${topic} says: give each an id and a topic-prefix of its own`));
+    this.#lost.abort(
+      new SettingsError(
+        `another argo-mqtt (${harmless(oneLine(client, 100))}) is at work, as ${topic} says: give each an id and a topic-prefix of its own`,
+      ),
+    );
   }
 
   #object(attempt: Attempt, topic: string): void {

@@ -62,7 +62,8 @@ export function entitiesOf(may: ReadonlySet<Order>): readonly Entity[] {
 const KINDS = Object.keys(ENTITIES) as Entity[];
 
 /** The topics of all that Home Assistant may find of a machine. */
-export const discoveryTopics = (topics: Topics, { device }: Machine): readonly string[] => KINDS.flatMap((entity) => topics.config(ENTITIES[entity], device, entity) ?? []);
+export const discoveryTopics = (topics: Topics, { device }: Machine): readonly string[] =>
+  KINDS.flatMap((entity) => topics.config(ENTITIES[entity], device, entity) ?? []);
 
 /** What Home Assistant is to find of a machine, by topics; empty where it has no such entity, or has it no more. Nothing, while nobody knows what may be done with it. */
 export function discoveryOf(topics: Topics, machine: Machine): ReadonlyMap<string, string> {

@@ -26,7 +26,14 @@ export class Display {
     const { state, since, isStale, fullName, provider, id } = machine;
     const known = isStale ? 'unknown' : state;
     const power = powerOf(known);
-    const attributes = JSON.stringify({ name: fullName, provider, id, state: known, ...(since !== undefined && { since }), ...(isStale && { last_seen: state }) });
+    const attributes = JSON.stringify({
+      name: fullName,
+      provider,
+      id,
+      state: known,
+      ...(since !== undefined && { since }),
+      ...(isStale && { last_seen: state }),
+    });
     const told: readonly (readonly [Told, string])[] = [['state', known], ['power', power]];
     const availability = ['availability', power === 'None' ? OFFLINE : ONLINE] as const;
     // by the attributes the rest is found if the machine goes; and who hears that it is there, hears its state before

@@ -43,7 +43,11 @@ export const selectorOf = ({ provider, id }: Pick<Machine, 'provider' | 'id'>): 
  * hold `: ` itself: so the longest that a line begins with, of those that can be meant, is the name.
  */
 function told(lines: readonly string[], machines: readonly Asked[]): { readonly machine: Asked; readonly text: string }[] {
-  const byName = new Map([({ name }: Asked) => name, ({ fullName }: Asked) => fullName, selectorOf].flatMap((nameOf) => machines.map((machine) => [nameOf(machine), machine] as const)));
+  const byName = new Map(
+    [({ name }: Asked) => name, ({ fullName }: Asked) => fullName, selectorOf].flatMap((nameOf) =>
+      machines.map((machine) => [nameOf(machine), machine] as const),
+    ),
+  );
   return lines.flatMap((line) => {
     for (let at = line.lastIndexOf(': '); at > 0; at = line.lastIndexOf(': ', at - 1)) {
       const machine = byName.get(line.slice(0, at));

@@ -131,7 +131,8 @@ export class Engine implements PlanEngine {
     const ending = gone.find((active) => [...this.#active.values()].includes(active));
     if (ending !== undefined) throw stillEnding(ending);
     const owed = (await this.#parts.journal.owed()).filter((one) => one.source === source);
-    const undo = then === undefined ? owed.map(({ plan }) => (this.#plans.get(plan) ?? gone.find(({ record }) => record.plan.name === plan)?.record.plan)?.undo) : [then];
+    const planOf = (name: string): PlanSettings | undefined => this.#plans.get(name) ?? gone.find(({ record }) => record.plan.name === name)?.record.plan;
+    const undo = then === undefined ? owed.map(({ plan }) => planOf(plan)?.undo) : [then];
     // of another source: that the cause is gone once more is no reason to cancel what mends its damage
     if (owed.length > 0) await this.#beginAll(undo, { source: `end of ${source}`, words, at: this.#clock.wall() });
   }
@@ -307,13 +308,13 @@ export class Engine implements PlanEngine {
    * @returns false where it has come to its end by itself, which is being written
    */
   async #endActive(active: Active, state: Ending['state'], reason: string): Promise<boolean> {
-    const { record } = active;
-    const isIdle = active.work === undefined;
-    const work = active.work ?? this.#workOn(active);
+    const { record, time, work: before } = active;
+    const work = before ?? this.#workOn(active);
     const ending = work.end({ state, words: reason.slice(0, PLAN_TEXT) });
     if (ending !== undefined) {
-      const noted = this.#parts.journal.noteRun(record.id, { state: ending.state, reason: ending.words, ended: undefined, left: active.time.left, now: this.#clock.wall() });
-      if (isIdle) work.begin();
+      const note = { state: ending.state, reason: ending.words, ended: undefined, left: time.left, now: this.#clock.wall() };
+      const noted = this.#parts.journal.noteRun(record.id, note);
+      if (before === undefined) work.begin();
       await noted.catch((thrown: unknown) => { throw notWritten(thrown); });
     }
     await notLonger(PLAN_CANCEL_WAIT, work.done);

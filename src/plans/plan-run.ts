@@ -41,13 +41,20 @@ export class PlanRun {
   }
 
   begin(): void {
-    this.done = this.#run().catch((thrown: unknown) => {
-      const { record, log } = this.#parts;
-      log('error', 'run of a plan is broken', { plan: record.plan.name, run: record.id, reason: thrown instanceof Error ? thrown.stack : String(thrown) });
-      // else it would be under way for ever, and its plan could not be begun again
-      if (!record.isOver && !this.#closing.signal.aborted) return this.#end('failed', `INTERNAL ERROR: ${String(thrown)}`.slice(0, PLAN_TEXT), false);
-      return undefined;
-    }).catch(() => undefined);
+    this.done = this.#run()
+      .catch((thrown: unknown) => {
+        const { record, log } = this.#parts;
+        log('error', 'run of a plan is broken', {
+          plan: record.plan.name,
+          run: record.id,
+          reason: thrown instanceof Error ? thrown.stack : String(thrown),
+        });
+        // else it would be under way for ever, and its plan could not be begun again
+        if (!record.isOver && !this.#closing.signal.aborted)
+          return this.#end('failed', `INTERNAL ERROR: ${String(thrown)}`.slice(0, PLAN_TEXT), false);
+        return undefined;
+      })
+      .catch(() => undefined);
   }
 
   /** Somebody has ended it. */
@@ -88,9 +95,11 @@ export class PlanRun {
     const own = this.#controller.signal.aborted ? NOBODY : await OwnHostTest.find(ownHost, actor());
     record.deadline = time.deadline;
     for (;;) {
-      while (!this.#controller.signal.aborted && await this.#beginStages(own));
+      while (!this.#controller.signal.aborted && (await this.#beginStages(own)));
       if (this.#underWay.size === 0 && (this.#controller.signal.aborted || record.stages.every(hasEnded))) break;
-      await new Promise<void>((resolve) => { this.#wake = resolve; });
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
     if (this.#ending !== undefined) await this.#endEarly(this.#ending);
     else if (!this.#isLeft) await this.#endWell();
@@ -105,13 +114,19 @@ export class PlanRun {
       const before = record.stages.filter(({ settings: { name } }) => stage.settings.after.includes(name));
       const obstacle = before.find(keepsOthers);
       if (obstacle !== undefined) {
-        await this.#endStage(stage, 'skipped', `${obstacle.settings.name} ${obstacle.state === 'failed' ? 'has failed' : 'was skipped'}`);
+        await this.#endStage(
+          stage,
+          'skipped',
+          `${obstacle.settings.name} ${obstacle.state === 'failed' ? 'has failed' : 'was skipped'}`,
+        );
         hasSkipped = true;
       } else if (before.every(hasEnded)) {
-        const run = new StageRun(this.#parts, stage, time, own, this.#controller.signal, this.#closing.signal).run().finally(() => {
-          this.#underWay.delete(stage);
-          this.#wake();
-        });
+        const run = new StageRun(this.#parts, stage, time, own, this.#controller.signal, this.#closing.signal)
+          .run()
+          .finally(() => {
+            this.#underWay.delete(stage);
+            this.#wake();
+          });
         this.#underWay.set(stage, run);
       }
     }
@@ -120,20 +135,27 @@ export class PlanRun {
 
   async #endStage(stage: StageRecord, state: 'skipped' | 'cancelled', reason: string | undefined): Promise<void> {
     const { record, journal, disk, tell } = this.#parts;
-    await disk.write(() => journal.noteStage(record.id, stage.index, { state, reason, missing: stage.missing }), this.#closing.signal);
+    await disk.write(
+      () => journal.noteStage(record.id, stage.index, { state, reason, missing: stage.missing }),
+      this.#closing.signal,
+    );
     record.setStage(stage, state, reason);
     tell(stage, state);
   }
 
   async #endEarly({ state, words }: Ending): Promise<void> {
     const { record } = this.#parts;
-    await this.#settleOpen(({ state: now }) => (now === 'sent' ? { state: 'uncertain', detail: NOT_WAITED_FOR } : { state: 'skipped', detail: '' }));
+    await this.#settleOpen(({ state: now }) =>
+      now === 'sent' ? { state: 'uncertain', detail: NOT_WAITED_FOR } : { state: 'skipped', detail: '' },
+    );
     for (const stage of record.stages) if (!hasEnded(stage)) await this.#endStage(stage, 'cancelled', stage.reason);
     await this.#end(state, words, false);
   }
 
   /** Targets that are under way no longer, and were not carried out. */
-  async #settleOpen(endOf: (target: TargetRecord) => { readonly state: 'uncertain' | 'skipped'; readonly detail: string }): Promise<void> {
+  async #settleOpen(
+    endOf: (target: TargetRecord) => { readonly state: 'uncertain' | 'skipped'; readonly detail: string },
+  ): Promise<void> {
     const { record, journal, disk, clock } = this.#parts;
     for (const stage of record.stages) {
       const isOff = isSwitchingOff(stage.settings.action);
@@ -141,7 +163,10 @@ export class PlanRun {
         const open = stage.targets.filter(({ state }) => state === from);
         if (open.length === 0) continue;
         const end = endOf(open[0]!);
-        await disk.write(() => journal.settleAll(record.id, stage.index, from, { ...end, owes: isOff && from === 'sent', now: clock.wall() }), this.#closing.signal);
+        await disk.write(
+          () => journal.settleAll(record.id, stage.index, from, { ...end, owes: isOff && from === 'sent', now: clock.wall() }),
+          this.#closing.signal,
+        );
         for (const target of open) record.setTarget(target, end.state, end.detail);
       }
     }
@@ -152,7 +177,10 @@ export class PlanRun {
     this.#isComplete = true;
     const own = record.stages.flatMap(({ targets }) => targets.filter((target) => target.isOwn && target.state === 'waiting'));
     const failed = record.stages.filter(({ state }) => state === 'failed' || state === 'skipped');
-    const reasons = failed.map(({ settings: { name }, state, reason }) => `${name} ${state === 'failed' ? 'failed' : 'skipped'}${reason === undefined ? '' : `: ${reason}`}`);
+    const reasons = failed.map(
+      ({ settings: { name }, state, reason }) =>
+        `${name} ${state === 'failed' ? 'failed' : 'skipped'}${reason === undefined ? '' : `: ${reason}`}`,
+    );
     // on the disk before the order: whoever starts again after it finds a run that has ended, and no order that it would repeat
     await this.#end(failed.length > 0 ? 'failed' : 'done', reasons.join('; ').slice(0, PLAN_TEXT) || undefined, true);
     if (own.length > 0) await this.#orderOwn(own);
@@ -161,31 +189,42 @@ export class PlanRun {
   async #end(state: RunState, reason: string | undefined, isComplete: boolean): Promise<void> {
     const { record, journal, disk, clock, time, ended } = this.#parts;
     const now = clock.wall();
-    await disk.write(() => journal.noteRun(record.id, { state, reason, ended: now, left: time.left, now, isComplete }), this.#closing.signal);
+    await disk.write(
+      () => journal.noteRun(record.id, { state, reason, ended: now, left: time.left, now, isComplete }),
+      this.#closing.signal,
+    );
     record.setRun(state, reason, now);
     ended();
   }
 
   /** The machines that carry this server: whatever comes of it, this process may not be there to say so. */
   async #orderOwn(own: readonly TargetRecord[]): Promise<void> {
-    await Promise.all(own.map(async (target) => {
-      const { record, journal, disk, clock, time, log } = this.#parts;
-      const facts = { plan: record.plan.name, run: record.id, instance: target.name };
-      const key = [record.id, target.stage, target.index] as const;
-      try {
-        await disk.write(() => journal.sent(key, { mark: 'on', left: time.left, now: clock.wall() }), this.#controller.signal);
-        record.setTarget(target, 'sent', '');
-        log('warn', 'the machine that runs this server is told to end', facts);
-        await this.#tellOwn(target);
-      } catch (thrown) {
-        const { message } = toArgoError(thrown);
-        if (this.#controller.signal.aborted) return;
-        log('error', 'the machine that runs this server could not be told to end', { ...facts, reason: message });
-        record.setTarget(target, 'failed', message.slice(0, PLAN_TEXT));
-        await journal.settled(key, { state: 'failed', detail: message.slice(0, PLAN_TEXT), debt: 'none', left: time.left, now: clock.wall() });
-        await this.#end('failed', `its own host: ${message}`.slice(0, PLAN_TEXT), false);
-      }
-    }));
+    await Promise.all(
+      own.map(async (target) => {
+        const { record, journal, disk, clock, time, log } = this.#parts;
+        const facts = { plan: record.plan.name, run: record.id, instance: target.name };
+        const key = [record.id, target.stage, target.index] as const;
+        try {
+          await disk.write(() => journal.sent(key, { mark: 'on', left: time.left, now: clock.wall() }), this.#controller.signal);
+          record.setTarget(target, 'sent', '');
+          log('warn', 'the machine that runs this server is told to end', facts);
+          await this.#tellOwn(target);
+        } catch (thrown) {
+          const { message } = toArgoError(thrown);
+          if (this.#controller.signal.aborted) return;
+          log('error', 'the machine that runs this server could not be told to end', { ...facts, reason: message });
+          record.setTarget(target, 'failed', message.slice(0, PLAN_TEXT));
+          await journal.settled(key, {
+            state: 'failed',
+            detail: message.slice(0, PLAN_TEXT),
+            debt: 'none',
+            left: time.left,
+            now: clock.wall(),
+          });
+          await this.#end('failed', `its own host: ${message}`.slice(0, PLAN_TEXT), false);
+        }
+      }),
+    );
   }
 
   /** @throws ArgoError where it was not taken on */
@@ -193,7 +232,8 @@ export class PlanRun {
     const { record, actor, disk, longestAction } = this.#parts;
     const { action, soft, then } = record.stages[stage]!.settings;
     const { signal } = this.#controller;
-    const send = (mode: 'soft' | 'hard'): Promise<unknown> => disk.write(() => actor().power(ref, { action, mode, wait: false }), signal);
+    const send = (mode: 'soft' | 'hard'): Promise<unknown> =>
+      disk.write(() => actor().power(ref, { action, mode, wait: false }), signal);
     await send('soft').catch((thrown: unknown) => {
       if (action !== 'stop' || then !== 'force') throw thrown;
     });
@@ -207,7 +247,10 @@ export class PlanRun {
 const keepsOthers = ({ state, settings }: StageRecord): boolean => state === 'skipped' || (state === 'failed' && settings.onFailure === 'abort');
 
 /** Why a run that an earlier process has left has to end; undefined where it need not. */
-export function endAtStart({ state, reason, plan }: RunRecord, { isSecond, hasAccount }: { readonly isSecond: boolean; readonly hasAccount: boolean }): Ending | undefined {
+export function endAtStart(
+  { state, reason, plan }: RunRecord,
+  { isSecond, hasAccount }: { readonly isSecond: boolean; readonly hasAccount: boolean },
+): Ending | undefined {
   if (state === 'cancelled' || state === 'failed' || state === 'unknown') return { state, words: reason ?? 'it was ended' };
   if (isSecond) return { state: 'unknown', words: 'a later run of the plan was begun' };
   if (!hasAccount) return { state: 'failed', words: 'NOT ALLOWED: its account was taken away' };

@@ -38,7 +38,10 @@ export class RunClock {
    * @returns `doubtful` where it would be over by what the clock says of the time in which no server ran: that
    *   may be a leap of the clock, or power that has long been back, and neither is a reason to switch anything off hard
    */
-  static atResume(clock: RunTime, { timeLeft, noted }: { readonly timeLeft: number | null; readonly noted: number }): { readonly left: number | undefined; readonly doubtful: boolean } {
+  static atResume(
+    clock: RunTime,
+    { timeLeft, noted }: { readonly timeLeft: number | null; readonly noted: number },
+  ): { readonly left: number | undefined; readonly doubtful: boolean } {
     const away = Math.max(0, clock.wall() - noted);
     if (timeLeft === null) return { left: undefined, doubtful: away > PLAN_RESUME_WITHIN };
     const left = Math.max(0, timeLeft - away);
@@ -62,7 +65,7 @@ export class RunClock {
     if (left === undefined) return new StageTime(this.#clock, undefined);
     const [own, later] = [leastOf(stage.settings), leastBehind(stage, all)];
     // where there is not enough for all, each gets its part rather than the first one nothing
-    const share = left - later >= own ? left - later : left * own / (own + later);
+    const share = left - later >= own ? left - later : (left * own) / (own + later);
     return new StageTime(this.#clock, share);
   }
 }

@@ -122,7 +122,11 @@ export class RunRecord {
 
   /** All of it. */
   whole(): RunChange {
-    return { run: this.info(), stages: this.stages.map((stage) => this.#stageInfo(stage)), targets: this.stages.flatMap(({ targets }) => targets.map((target) => this.#targetInfo(target))) };
+    return {
+      run: this.info(),
+      stages: this.stages.map((stage) => this.#stageInfo(stage)),
+      targets: this.stages.flatMap(({ targets }) => targets.map((target) => this.#targetInfo(target))),
+    };
   }
 
   part({ stages, targets }: Dirty): RunChange {

@@ -194,8 +194,13 @@ export class StageRun {
   #settled(target: TargetRecord, end: Omit<Parameters<PlanJournal['settled']>[1], 'left' | 'now'> & Pick<TargetRecord, 'state'>): void {
     const { record, journal, clock, disk } = this.#parts;
     record.setTarget(target, end.state, end.detail);
-    const written = disk.write(() => journal.settled([record.id, target.stage, target.index], { ...end, left: this.#runClock.left, now: clock.wall() }), this.#closing)
-      .catch(() => undefined).finally(() => this.#writing.delete(written));
+    const written = disk
+      .write(
+        () => journal.settled([record.id, target.stage, target.index], { ...end, left: this.#runClock.left, now: clock.wall() }),
+        this.#closing,
+      )
+      .catch(() => undefined)
+      .finally(() => this.#writing.delete(written));
     this.#writing.add(written);
   }
 

@@ -17,7 +17,8 @@ function inOneLine({ name, trouble, heard, skew, started, version, orders, outbo
   ].join('');
 }
 
-const asJson = ({ heard, started, ...site }: KnownSite): string => JSON.stringify({ ...site, up: site.trouble === undefined, heard: time(heard), started: time(started) });
+const asJson = ({ heard, started, ...site }: KnownSite): string =>
+  JSON.stringify({ ...site, up: site.trouble === undefined, heard: time(heard), started: time(started) });
 
 async function run(request: Context): Promise<void> {
   const { actor: { fleet }, args, body, options } = request;

@@ -50,23 +50,51 @@ function devOf(request: Context, [dev, device = request.usage(), more]: readonly
 type NetworkWork = { [Name in WorkName]: WorkArgs<Name> extends { readonly rollback: number } ? Name : never }[WorkName];
 
 /** A verb that changes a host's network. */
-const changing = <Name extends NetworkWork>(command: string, name: Name, form: string, help: string, read: (request: Context, words: readonly string[]) => object): Verb => {
+const changing = <Name extends NetworkWork>(
+  command: string,
+  name: Name,
+  form: string,
+  help: string,
+  read: (request: Context, words: readonly string[]) => object,
+): Verb => {
   const word = name.slice(name.indexOf('.') + 1);
   return {
-    word, help, usage: `${command} ${word} PROVIDER ${form} ${OPTIONS_FORM}`, right: 'host', on: 'provider', options: OPTIONS,
+    word,
+    help,
+    usage: `${command} ${word} PROVIDER ${form} ${OPTIONS_FORM}`,
+    right: 'host',
+    on: 'provider',
+    options: OPTIONS,
     async run(request) {
       const [provider = request.usage(), ...words] = request.args;
       const { rollback = NETWORK_ROLLBACK, force } = request.options;
-      const done = await change(request, name, provider as WorkSubject<Name>, { ...read(request, words), rollback, force } as WorkArgs<Name>);
+      const done = await change(
+        request,
+        name,
+        provider as WorkSubject<Name>,
+        { ...read(request, words), rollback, force } as WorkArgs<Name>,
+      );
       if (!done) return;
       const { keptBy } = done.result as NetworkChange;
-      request.remark(keptBy === undefined ? 'lasts until the host is restarted; no tool of its own keeps it' : `kept by ${keptBy}`);
+      request.remark(
+        keptBy === undefined ? 'lasts until the host is restarted; no tool of its own keeps it' : `kept by ${keptBy}`,
+      );
     },
   };
 };
 
-const listing = <One extends object>(command: string, help: string, read: (request: Context, provider: string) => Promise<readonly One[]>, line: (one: One) => string): Verb => ({
-  word: 'list', help, usage: `${command} list PROVIDER ${LISTS_FORM}`, right: 'read', on: 'provider', options: LISTS,
+const listing = <One extends object>(
+  command: string,
+  help: string,
+  read: (request: Context, provider: string) => Promise<readonly One[]>,
+  line: (one: One) => string,
+): Verb => ({
+  word: 'list',
+  help,
+  usage: `${command} list PROVIDER ${LISTS_FORM}`,
+  right: 'read',
+  on: 'provider',
+  options: LISTS,
   async run(request) {
     const [provider = request.usage(), ...rest] = request.args;
     if (rest.length > 0) request.usage();

@@ -14,7 +14,18 @@ const words = (...parts: readonly (string | undefined)[]): string => parts.filte
 const flow = ({ received, sent, maximum }: NonNullable<HostFigures['bandwidth']>): string =>
   `received ${Math.round(received)} sent ${Math.round(sent)}${maximum === undefined ? '' : ` of ${Math.round(maximum)}`} a second`;
 
-const hostLines = ({ cpu, memory, df = [], uptime, kernel, release, network, bandwidth, swap = [], iowait }: HostFigures): readonly (readonly [string, string | undefined])[] => [
+const hostLines = ({
+  cpu,
+  memory,
+  df = [],
+  uptime,
+  kernel,
+  release,
+  network,
+  bandwidth,
+  swap = [],
+  iowait,
+}: HostFigures): readonly (readonly [string, string | undefined])[] => [
   ['cpu', cpu && words(percent(cpu.percent), cpu.model, cpu.mhz === undefined ? undefined : `${cpu.mhz} MHz`, cpu.cache)],
   ['memory', memory && use(memory)],
   ...df.map((one): [string, string] => ['df', `${quoted(one.mount)} ${quoted(one.device)} ${use(one)}`]),

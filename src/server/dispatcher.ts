@@ -118,7 +118,8 @@ export class Dispatcher {
     if (running !== undefined) return this.#finish(running, request, reply);
     this.#done(request, reply);
     const text = reply.recorded;
-    if (text !== undefined && line.length <= READY_REPLY_SIZE) this.#ready.keep(this.#principal(session), line, reply.eol, source, { word: command.word, text });
+    if (text !== undefined && line.length <= READY_REPLY_SIZE)
+      this.#ready.keep(this.#principal(session), line, reply.eol, source, { word: command.word, text });
   }
 
   /** Resolves and authorises the instances, says 200, and runs. */

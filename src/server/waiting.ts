@@ -18,7 +18,11 @@ function waitsFor({ tasks, name }: Actor, operation: OperationName, { fullName }
  * nothing but 200 until then.
  * @returns ends that
  */
-export function tellWaiting(actor: Actor, { operation, target }: { readonly operation: OperationName; readonly target: InstanceInfo }, tell: (words: string) => void): () => void {
+export function tellWaiting(
+  actor: Actor,
+  { operation, target }: { readonly operation: OperationName; readonly target: InstanceInfo },
+  tell: (words: string) => void,
+): () => void {
   let told: string | undefined;
   const timer = setInterval(() => {
     const words = waitsFor(actor, operation, target);

@@ -30,7 +30,9 @@ export interface AuditLog {
 }
 
 /** What has come into the audit: that an action begins, or how it ended. */
-export type AuditNews = { readonly id: number; /** ISO 8601, UTC */ readonly at: string } & (AuditEntry | { readonly outcome: Outcome; /** milliseconds */ readonly ms: number });
+export type AuditNews = { readonly id: number; /** ISO 8601, UTC */ readonly at: string } & (
+  AuditEntry | { readonly outcome: Outcome; /** milliseconds */ readonly ms: number }
+);
 
 /** One action, as it is shown. */
 export interface AuditRow extends AuditEntry {

@@ -118,13 +118,25 @@ export interface PlanJournal {
   /** On the disk when it resolves, as everything else that is written here. */
   begin(run: NewRun): Promise<void>;
   noteRun(id: string, note: RunNote): Promise<void>;
-  noteStage(run: string, stage: number, row: { readonly state: string; readonly reason: string | undefined; readonly missing: number }): Promise<void>;
+  noteStage(
+    run: string,
+    stage: number,
+    row: { readonly state: string; readonly reason: string | undefined; readonly missing: number },
+  ): Promise<void>;
   /** All targets of a stage, in place of those that there may be. */
   setTargets(run: string, stage: number, targets: readonly NewTarget[]): Promise<void>;
-  sent(key: TargetKey, facts: { readonly mark: string | undefined; readonly left: number | undefined; readonly now: number }): Promise<void>;
+  sent(
+    key: TargetKey,
+    facts: { readonly mark: string | undefined; readonly left: number | undefined; readonly now: number },
+  ): Promise<void>;
   settled(key: TargetKey, facts: Settled): Promise<void>;
   /** Those of a stage that are in a state. Where `owes`, those that were on count as switched off by the run. */
-  settleAll(run: string, stage: number, from: string, facts: { readonly state: string; readonly detail: string; readonly owes: boolean; readonly now: number }): Promise<void>;
+  settleAll(
+    run: string,
+    stage: number,
+    from: string,
+    facts: { readonly state: string; readonly detail: string; readonly owes: boolean; readonly now: number },
+  ): Promise<void>;
   /** Newest first. */
   list(): Promise<readonly CountedRun[]>;
   get(id: string): Promise<WholeRun | undefined>;
@@ -161,7 +173,17 @@ export function planJournal(ask: AskState): PlanJournal {
 /** A target as the file hands it over: of thousands the names of the columns would be most of the text. */
 type TargetValues = readonly [number, string, string, string, number, string, string, string | null, number | null];
 
-const targetOf = ([stage, provider, id, name, isOwn, state, detail, mark, sent]: TargetValues): TargetRow => ({ stage, provider, id, name, isOwn, state, detail, mark, sent });
+const targetOf = ([stage, provider, id, name, isOwn, state, detail, mark, sent]: TargetValues): TargetRow => ({
+  stage,
+  provider,
+  id,
+  name,
+  isOwn,
+  state,
+  detail,
+  mark,
+  sent,
+});
 
 /** SQLite keeps a fraction in a column of whole numbers as a fraction. */
 const whole = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms));

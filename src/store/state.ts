@@ -56,7 +56,10 @@ export interface Outbox {
    * @returns events, oldest first; `gone`: up to where they were acknowledged or pushed out; `last`: position of the
    *   newest; `dropped`: how many were ever pushed out
    */
-  read(after: number, most: number): Promise<{ readonly events: readonly OutboxEvent[]; readonly gone: number; readonly last: number; readonly dropped: number }>;
+  read(
+    after: number,
+    most: number,
+  ): Promise<{ readonly events: readonly OutboxEvent[]; readonly gone: number; readonly last: number; readonly dropped: number }>;
   /** These have arrived and are not needed any more. */
   acknowledge(upTo: number): Promise<void>;
 }

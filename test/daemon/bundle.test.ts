@@ -148,7 +148,12 @@ await t.test('what V8 has made of the code is used, and where it is not fit the 
   write(2);
   t.notOk(isUsed(2), 'other code of the same length, which is all that V8 looks at');
   write(1);
-  for (const content of [Buffer.alloc(0), kept.subarray(0, -8), Buffer.concat([kept, kept]), ...[0, 40, kept.length - 1].map((at) => Buffer.from(kept).fill(kept[at]! ^ 1, at, at + 1))]) {
+  for (const content of [
+    Buffer.alloc(0),
+    kept.subarray(0, -8),
+    Buffer.concat([kept, kept]),
+    ...[0, 40, kept.length - 1].map((at) => Buffer.from(kept).fill(kept[at]! ^ 1, at, at + 1)),
+  ]) {
     writeFileSync(`${file}.kept`, content);
     t.notOk(isUsed(1), 'damaged');
   }

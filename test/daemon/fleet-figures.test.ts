@@ -8,7 +8,10 @@ await t.test('the figures of a fleet, as they stand in the document', (t) => {
   let desk: FleetDesk | undefined;
   const metrics = new Metrics();
   collectFleetFigures(metrics, () => desk);
-  const shown = (): Record<string, unknown> => Object.fromEntries([...metrics.figures()].map(({ name, samples }) => [name, [...samples()]]).filter(([, samples]) => samples!.length > 0));
+  const shown = (): Record<string, unknown> =>
+    Object.fromEntries(
+      [...metrics.figures()].map(({ name, samples }) => [name, [...samples()]]).filter(([, samples]) => samples!.length > 0),
+    );
   t.same(shown(), {}, 'none without a fleet');
   const nothing = { heard: undefined, skew: undefined, started: undefined, version: undefined, orders: undefined, outbox: undefined, providers: [] };
   desk = {

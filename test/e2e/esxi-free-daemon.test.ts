@@ -43,7 +43,11 @@ connect-timeout = "4s"
 poll-interval = "${poll}"
 `).join('')}`;
 
-async function setUp(t: Test, models: readonly EsxiModel[], poll?: string): Promise<{ peer: EsxiPeer; daemon: Daemon; login: (account?: string) => Promise<Ask> }> {
+async function setUp(
+  t: Test,
+  models: readonly EsxiModel[],
+  poll?: string,
+): Promise<{ peer: EsxiPeer; daemon: Daemon; login: (account?: string) => Promise<Ask> }> {
   const peer = await startEsxi(...models);
   t.teardown(() => peer.stop());
   const daemon = await startDaemon({ config: configuration(peer, poll) });

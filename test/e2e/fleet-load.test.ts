@@ -33,7 +33,10 @@ const AWAY_MS = 250;
 const NAMES = Array.from({ length: MACHINES }, (_, index) => `vm${String(index + 1).padStart(4, '0')}`);
 const SITES = ['berlin', 'munich'] as const;
 
-const fleet = await Fleet.start(t, { sites: { berlin: { counted: { names: NAMES, delay: 2 } }, munich: { counted: { names: NAMES, delay: 2 } } }, fronts: { f1: {}, f2: {} } });
+const fleet = await Fleet.start(t, {
+  sites: { berlin: { counted: { names: NAMES, delay: 2 } }, munich: { counted: { names: NAMES, delay: 2 } } },
+  fronts: { f1: {}, f2: {} },
+});
 
 /** What was told of the orders for one machine. */
 interface Told { done: number; refused: number; uncertain: number }

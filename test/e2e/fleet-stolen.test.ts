@@ -76,7 +76,13 @@ await t.test('a stolen key of a site', async (t) => {
     await thief.connection.request(mine, bytes);
     await thief.connection.request(happened, bytes);
     for (const target of targets) {
-      for (const question of [reading(INVENTORY, mine), reading(INVENTORY, nothing), reading(EVENTS_STREAM, happened), storeSubject(INVENTORY)]) await thief.haveAnswered(question, Buffer.alloc(0), target);
+      for (const question of [
+        reading(INVENTORY, mine),
+        reading(INVENTORY, nothing),
+        reading(EVENTS_STREAM, happened),
+        storeSubject(INVENTORY),
+      ])
+        await thief.haveAnswered(question, Buffer.alloc(0), target);
       for (const written of [mine, happened, keysSubject(LEASES_BUCKET, 'san1')]) await thief.haveAnswered(written, bytes, target);
     }
   }

@@ -25,7 +25,8 @@ instances = ["web1", "web2", "mail server", { name = "test", state = "off" }, "o
 `;
 
 /** Of each machine, what a key says. */
-const each = <Key extends keyof Told>({ instances }: Result, key: Key): Record<string, Told[Key]> => Object.fromEntries(instances!.map((one) => [one.name, one[key]]));
+const each = <Key extends keyof Told>({ instances }: Result, key: Key): Record<string, Told[Key]> =>
+  Object.fromEntries(instances!.map((one) => [one.name, one[key]]));
 
 await t.test('modules and inventory with a server', { skip }, async (t) => {
   const ansible = await Ansible.install(t);

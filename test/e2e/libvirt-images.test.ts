@@ -100,7 +100,8 @@ await t.test('an image that a machine has, as it runs or as it will be started',
   await peer.defineTiny('runs');
   t.equal((await peer.virsh('start', 'runs')).code, 0);
   t.equal((await peer.virsh('attach-disk', 'runs', file('later'), 'sdd', '--targetbus', 'sata', '--config', '--driver', 'qemu', '--subdriver', 'qcow2')).code, 0);
-  const usedBy = async (): Promise<Record<string, readonly string[]>> => Object.fromEntries((await images.list({}, workCall())).map((each) => [each.name, each.usedBy]));
+  const usedBy = async (): Promise<Record<string, readonly string[]>> =>
+    Object.fromEntries((await images.list({}, workCall())).map((each) => [each.name, each.usedBy]));
   t.same(await usedBy(), {
     base: ['off'], over: ['off'], top: ['off'], byvolume: ['off'], 'disc.iso': ['off'], later: ['runs'], free: [], bottom: [], 'unused-top': [],
   });

@@ -30,7 +30,8 @@ async function twoHosts(t: Test, more: Record<string, unknown> = {}) {
   return { here, there, source, target, destination: target.destination!(), find: (name: string) => findMachine(source, name, soon()) };
 }
 
-const move = (machine: Machine, destination: Destination, signal?: AbortSignal): Promise<void> => machine.abilities!.migration!.to!({ destination }, call(signal));
+const move = (machine: Machine, destination: Destination, signal?: AbortSignal): Promise<void> =>
+  machine.abilities!.migration!.to!({ destination }, call(signal));
 /** A guest that runs and has no disk: what lies on this machine's own file system, libvirt does not take for shared. */
 const defineDiskless = (peer: LibvirtPeer, name: string): Promise<void> => peer.defineChanged(name, (xml) => xml.replace(/<disk[^]*<\/disk>/, ''));
 

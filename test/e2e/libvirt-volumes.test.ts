@@ -69,7 +69,17 @@ await t.test('groups and volumes', { skip: lacksRoot(...LIBVIRT_PROGRAMS, 'loset
   const own = (await groups!({}, call())).find(({ name }) => name === GROUP)!;
   const said = (await must('vgs', ['--noheadings', '--units', 'b', '--nosuffix', '--separator', '|', '-o', 'vg_uuid,vg_size,vg_free,vg_extent_size,lv_count,pv_count,vg_seqno,vg_attr,vg_fmt,vg_systemid', GROUP])).trim().split('|');
   const { report } = own;
-  t.same([own.uuid, ...[own.size, own.free, own.extent, own.logicalVolumes, own.physicalVolumes].map(String), report.vg_seqno, report.vg_attr, report.vg_fmt, report.vg_systemid], said);
+  t.same(
+    [
+      own.uuid,
+      ...[own.size, own.free, own.extent, own.logicalVolumes, own.physicalVolumes].map(String),
+      report.vg_seqno,
+      report.vg_attr,
+      report.vg_fmt,
+      report.vg_systemid,
+    ],
+    said,
+  );
   t.equal(own.size - own.free, 7n * own.extent);
   t.equal(report.open_lv_count, '0');
 

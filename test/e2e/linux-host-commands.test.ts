@@ -54,7 +54,14 @@ await t.test('on hosts', { skip: lacksRoot(...HOSTS_PROGRAMS), timeout: 170_000 
       return outcome(driver.abilities!.statistics!.host!({ figures: HOST_FIGURES }, { signal: soon(), task: 'x', progress: () => undefined }));
     };
     const total = BigInt(/^MemTotal: +(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]!) * 1024n;
-    t.match(await open([one!]), { value: { memory: { total }, cpu: { percent: Number }, network: { address: one!.address }, bandwidth: { received: Number, sent: Number } } });
+    t.match(await open([one!]), {
+      value: {
+        memory: { total },
+        cpu: { percent: Number },
+        network: { address: one!.address },
+        bandwidth: { received: Number, sent: Number },
+      },
+    });
     t.match(await open([one!, other!]), { phrase: 'NOT SUPPORTED', detail: /a provider of its own/ });
   });
 });

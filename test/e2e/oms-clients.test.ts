@@ -58,7 +58,8 @@ await t.test('clients in a browser', { skip: lacks('chromium') }, async (t) => {
     const { url } = await start(t, '');
     const page = await openPage(t, browser, url.slice(0, -1));
     await loadQooxdoo(page);
-    const call = (service: string, method: string, params: readonly unknown[], more: Partial<QooxdooCall> = {}) => callByQooxdoo(page, url, { service, method, params, ...more });
+    const call = (service: string, method: string, params: readonly unknown[], more: Partial<QooxdooCall> = {}) =>
+      callByQooxdoo(page, url, { service, method, params, ...more });
     t.match(await call('authservices', 'authenticate', [LOGIN.name, 'wrong']), { error: { origin: 2, code: 101, message: /^\[AuthError\]/ } });
     const { result } = await call('authservices', 'authenticate', [LOGIN.name, LOGIN.password]);
     t.match(result, { type: 'auth', result: /^[0-9A-F]{40}$/ });

@@ -53,7 +53,8 @@ async function setUp(t: Test) {
   const daemon = await startDaemon({ listeners: 2, config: await everything() + table + provider(HOST, 'qemu') + provider('lxc', 'lxc') });
   t.teardown(() => daemon.stop());
   const oms = new OmsClient(daemon.ports[1]!);
-  const ask = async (service: string, method: string, ...params: readonly unknown[]): Promise<unknown> => ofClient(await oms.ask(service, method, HOST, ...params));
+  const ask = async (service: string, method: string, ...params: readonly unknown[]): Promise<unknown> =>
+    ofClient(await oms.ask(service, method, HOST, ...params));
   const list = async (service: string, ...statistics: readonly string[]): Promise<Readonly<Record<string, Listed>>> =>
     Object.fromEntries((await ask(service, 'list_vms', ...statistics) as readonly Listed[]).map((one) => [one.id, one]));
   return { peer, folder, daemon, oms, vnc, ask, list, virsh: virshOf(peer, 'qemu'), virshLxc: virshOf(peer, 'lxc') };

@@ -9,7 +9,14 @@ import { CONTAINER_STEPS, podmanWithBase } from './support/images.js';
 const TIMESTAMP = 1_600_000_000;
 
 interface Inspected {
-  readonly Config: { readonly User: string; readonly StopSignal: string; readonly Volumes: object; readonly ExposedPorts: object; readonly Entrypoint: readonly string[]; readonly Cmd?: readonly string[] };
+  readonly Config: {
+    readonly User: string;
+    readonly StopSignal: string;
+    readonly Volumes: object;
+    readonly ExposedPorts: object;
+    readonly Entrypoint: readonly string[];
+    readonly Cmd?: readonly string[];
+  };
   readonly Healthcheck: { readonly Test: readonly string[] };
   readonly RootFS: { readonly Layers: readonly string[] };
 }

@@ -127,7 +127,8 @@ await t.test('a power cut', { skip, timeout: 600_000 }, async (t) => {
 
   await t.test('the audit tells the same', (t) => {
     const entries = auditOf(folder).filter(({ account }) => account === 'ups');
-    const ofInstance = (instance: string): (string | null)[][] => entries.filter((entry) => entry.instance === instance).map(({ command, outcome }) => [command, outcome]);
+    const ofInstance = (instance: string): (string | null)[][] =>
+      entries.filter((entry) => entry.instance === instance).map(({ command, outcome }) => [command, outcome]);
     for (const name of ['w1', 'w2', 'db']) t.same(ofInstance(`kvm/${name}`).map(([command]) => command), ['stop', 'start'], name);
     t.same(ofInstance('kvm/storage'), [], 'the storage');
     t.same(ofInstance('kvm/deaf').at(-1), ['start', 'done'], 'the deaf one');

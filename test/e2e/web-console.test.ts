@@ -32,9 +32,14 @@ let browser: Browser;
 interface Opened { readonly page: Page; readonly double: WebDouble; readonly context: BrowserContext; readonly faults: string[]; readonly side: ConsoleSide }
 
 /** Logs in by the link, and opens a console's page. */
-async function open(t: Test, actor: () => Actor, hash: string, { look, before }: { look?: Look; before?(page: Page, double: WebDouble): Promise<void> } = {}): Promise<Opened> {
+async function open(
+  t: Test,
+  actor: () => Actor,
+  hash: string,
+  { look, before }: { look?: Look; before?(page: Page, double: WebDouble): Promise<void> } = {},
+): Promise<Opened> {
   const double = new WebDouble();
-  const side = double.consoles = sideFor(t, actor);
+  const side = (double.consoles = sideFor(t, actor));
   await double.start();
   const context = await openContext(browser, look);
   t.teardown(async () => {

@@ -25,7 +25,8 @@ grants = [{ instances = ["${tenant}"], commands = ["read", "power"] }]
 const gateway = (port: number): string => `[gateways.page]\ntype = "web"\nlisten = ["127.0.0.1:${port}"]\n`;
 
 const press = async (page: Page, ...keys: string[]): Promise<void> => { for (const key of keys) await page.keyboard.press(key); };
-const shows = (page: Page, css: string, words: string | RegExp, within = WITHIN): Promise<void> => page.locator(css).filter({ hasText: words }).first().waitFor({ timeout: within });
+const shows = (page: Page, css: string, words: string | RegExp, within = WITHIN): Promise<void> =>
+  page.locator(css).filter({ hasText: words }).first().waitFor({ timeout: within });
 const names = (page: Page): Promise<string[]> => page.locator('.row:not([hidden]) .c-name').allTextContents();
 /** The row of a machine with its state. */
 const row = (page: Page, name: string, state: string): Promise<void> =>

@@ -47,7 +47,10 @@ t.jobs = 4;
 void t.test('redirects are not followed', async (t) => {
   const [receiver, other] = [await receive(t), await receive(t)];
   const statuses = [301, 302, 303, 307, 308];
-  receiver.answer = (index) => (index < statuses.length ? (_request, response) => void response.writeHead(statuses[index]!, { location: other.url }).end() : undefined);
+  receiver.answer = (index) =>
+    index < statuses.length
+      ? (_request, response) => void response.writeHead(statuses[index]!, { location: other.url }).end()
+      : undefined;
   const daemon = await start(t, table('main', receiver));
   await cycle(await logIn(daemon));
   await receiver.has(4);
@@ -56,7 +59,14 @@ void t.test('redirects are not followed', async (t) => {
 });
 
 void t.test('one that answers badly holds up nobody else', async (t) => {
-  const [good, slow, silent, closing, huge, garbled] = await Promise.all(Array.from({ length: 6 }, () => receive(t))) as [Receiver, Receiver, Receiver, Receiver, Receiver, Receiver];
+  const [good, slow, silent, closing, huge, garbled] = (await Promise.all(Array.from({ length: 6 }, () => receive(t)))) as [
+    Receiver,
+    Receiver,
+    Receiver,
+    Receiver,
+    Receiver,
+    Receiver,
+  ];
   const open: NodeJS.Timeout[] = [];
   t.after(() => open.forEach((timer) => clearTimeout(timer)));
   slow.answer = (index) => (index < 2 ? (_request, response) => void open.push(setTimeout(() => response.writeHead(204).end(), 1500)) : undefined);

@@ -42,7 +42,8 @@ function at(answer: Answered, path: string): unknown {
   return path.split('/').reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], answer.body);
 }
 
-const list = (value: unknown): Record<string, string>[] => (Array.isArray(value) ? value as Record<string, string>[] : value == null ? [] : [value as Record<string, string>]);
+const list = (value: unknown): Record<string, string>[] =>
+  Array.isArray(value) ? (value as Record<string, string>[]) : value == null ? [] : [value as Record<string, string>];
 const uri = (path: string): string => `http://schemas.microsoft.com/wbem/wsman/1/wmi/${path}`;
 
 /** Properties without the namespace of their class. */

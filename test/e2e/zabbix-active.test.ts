@@ -104,7 +104,8 @@ await t.test('an active proxy', { skip: lacksZabbix('fping'), timeout: 170_000 }
   });
 
   await t.test('scripts: what the account may, and nothing else', async (t) => {
-    const run = async (command: string, hostid = lj): Promise<string> => api.execute(await api.script(command, command), hostid).catch((error: unknown) => (error as Error).message);
+    const run = async (command: string, hostid = lj): Promise<string> =>
+      api.execute(await api.script(command, command), hostid).catch((error: unknown) => (error as Error).message);
     t.match(await run('stop {HOST.HOST}'), /^lj: done, off/);
     await until(async () => (await valuesOf(world, itemids[0]!, VALUE.unsigned)).at(-1) === '0', LONG, 'the state in the history');
     t.match(await run('stop lj'), /lj: already so, off/);

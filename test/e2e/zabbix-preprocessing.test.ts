@@ -26,7 +26,12 @@ await t.test('preprocessing', { skip: lacksZabbix(), timeout: 170_000 }, async (
       const { data, info } = await tried(port, sid, sample);
       const [step] = data?.steps ?? [];
       const { fails, own, zabbix: theirs = sample.gives } = sample;
-      const isSame = fails === undefined ? step !== undefined && step.error === undefined && (step.result ?? undefined) === theirs : own ? step?.error !== undefined : step?.error === fails;
+      const isSame
+        = fails === undefined
+          ? step !== undefined && step.error === undefined && (step.result ?? undefined) === theirs
+          : own
+            ? step?.error !== undefined
+            : step?.error === fails;
       if (!isSame) others.push(`${JSON.stringify(sample)}: ${JSON.stringify(step ?? info ?? 'no answer')}`);
     }
     t.same(others, []);
@@ -35,10 +40,22 @@ await t.test('preprocessing', { skip: lacksZabbix(), timeout: 170_000 }, async (
   await t.test('and so do several for several values', async (t) => {
     const groupid = await api.group('Preprocessed');
     const hostid = await api.call<{ hostids: readonly string[] }>('host.create', { host: 'sequences', groups: [{ groupid }] }).then(({ hostids }) => hostids[0]!);
-    const { itemids } = await api.call<{ itemids: readonly string[] }>('item.create', [{ name: 'all', steps: [], type: 'text' as const }, ...SEQUENCES].map(({ name, type, steps }, at) => ({
-      hostid, name, key_: `sequence[${at}]`, type: ITEM.trapper, value_type: VALUE_TYPES.indexOf(type),
-      preprocessing: steps.map(({ type: number, params, onFail, failText }) => ({ type: number, params, error_handler: ON_FAIL.indexOf(onFail), error_handler_params: failText })),
-    })));
+    const { itemids } = await api.call<{ itemids: readonly string[] }>(
+      'item.create',
+      [{ name: 'all', steps: [], type: 'text' as const }, ...SEQUENCES].map(({ name, type, steps }, at) => ({
+        hostid,
+        name,
+        key_: `sequence[${at}]`,
+        type: ITEM.trapper,
+        value_type: VALUE_TYPES.indexOf(type),
+        preprocessing: steps.map(({ type: number, params, onFail, failText }) => ({
+          type: number,
+          params,
+          error_handler: ON_FAIL.indexOf(onFail),
+          error_handler_params: failText,
+        })),
+      })),
+    );
     const first = Math.floor(Date.now() / 1000) - 1000;
     const send = async (values: readonly { readonly at: number; readonly value: string; readonly seconds: number }[]): Promise<string> =>
       (await asked<{ info: string }>(port, { request: 'sender data', data: values.map(({ at, value, seconds }) => ({ host: 'sequences', key: `sequence[${at}]`, value, clock: first + seconds, ns: 0 })) })).info;

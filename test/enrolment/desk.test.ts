@@ -28,7 +28,10 @@ function arrange(t: Test, configured: readonly string[] = [], times?: EnrolmentT
   });
   const removed: string[] = [];
   const configuration: ServerConfiguration = {
-    has: (name) => configured.includes(name), check: () => Promise.resolve(), add: () => Promise.resolve(), remove: (name) => Promise.resolve(void removed.push(name)),
+    has: (name) => configured.includes(name),
+    check: () => Promise.resolve(),
+    add: () => Promise.resolve(),
+    remove: (name) => Promise.resolve(void removed.push(name)),
   };
   const [records, keys, logged] = [new HostRecords(state.keyValue('enrolment')), new OwnKeys(folder), [] as string[]];
   const tagged: string[] = [];

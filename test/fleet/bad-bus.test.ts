@@ -33,7 +33,17 @@ void t.test('whatever the bus does and however often the site dies, nothing is t
   const bus = w.hub.connect('f1');
   const refused = new RefusalLog(() => undefined, 'refused');
   const keys = new SiteKeys(new Map([[SITE, w.signer.publicKey]]));
-  const pace = { ...PACE, firstWord: 60, resultTimeout: 60, resultPause: 20, askAgainLongest: 60, runningInterval: 60, runningPatience: 120, answerGrace: 500, silenceLongest: 4000 };
+  const pace = {
+    ...PACE,
+    firstWord: 60,
+    resultTimeout: 60,
+    resultPause: 20,
+    askAgainLongest: 60,
+    runningInterval: 60,
+    runningPatience: 120,
+    answerGrace: 500,
+    silenceLongest: 4000,
+  };
   const { sites, orders } = orderingFront(t, { bus, signer: w.front.signer, keys, refused, pace, times: () => ({ deadAfter: 20_000, sendTimeout: 400 }) });
   let life: Life = await w.live();
   await until(() => sites.info(SITE).trouble === undefined, WITHIN, 'a sound site');

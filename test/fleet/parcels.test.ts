@@ -15,11 +15,22 @@ void t.test('one message is as it is, several are a list, and both are read agai
 });
 
 void t.test('many are parted, so that each part may be sent and read', async (t) => {
-  for (const [count, size] of [[1, 10], [FLEET_PARCEL, 10], [FLEET_PARCEL + 1, 10], [1000, 10], [40, 5000], [3, FLEET_MESSAGE - 2], [5, FLEET_MESSAGE / 2 - 3]] as const) {
+  for (const [count, size] of [
+    [1, 10],
+    [FLEET_PARCEL, 10],
+    [FLEET_PARCEL + 1, 10],
+    [1000, 10],
+    [40, 5000],
+    [3, FLEET_MESSAGE - 2],
+    [5, FLEET_MESSAGE / 2 - 3],
+  ] as const) {
     const all = Array.from({ length: count }, (_, index) => written(String(index).padStart(size, 'x')));
     const parts = [...parcelsOf(all)];
     t.same(parts.flat(), all, `${count} of ${size}`);
-    t.same(parts.flatMap((part) => unpacked(packed(part))), all.map(({ data }) => JSON.parse(String(data)) as string));
+    t.same(
+      parts.flatMap((part) => unpacked(packed(part))),
+      all.map(({ data }) => JSON.parse(String(data)) as string),
+    );
   }
   t.equal([...parcelsOf(Array.from({ length: FLEET_PARCEL + 1 }, () => written('x')))].length, 2, 'not in more parts than they need');
   t.equal([...parcelsOf([])].length, 0);
@@ -62,6 +73,14 @@ void t.test('several wait for more as long as more comes, but not for ever', asy
   t.same(given.splice(0), ['a: [1,2,3,4]']);
   const impatient = new Posting<string, ReturnType<typeof written>>(give, { gathering: 0, signing: WITHIN });
   let content = 0;
-  await until(() => { impatient.put('a', written(content += 1)); impatient.put('a', written(content += 1)); return given.length > 1; }, WITHIN, 'some of what never ends');
+  await until(
+    () => {
+      impatient.put('a', written((content += 1)));
+      impatient.put('a', written((content += 1)));
+      return given.length > 1;
+    },
+    WITHIN,
+    'some of what never ends',
+  );
   t.equal(given[0], 'a: [1,2]');
 });

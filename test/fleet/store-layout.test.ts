@@ -15,7 +15,9 @@ await t.test('four of them, each kept by three servers', (t) => {
 await t.test('what is the same as the server tells it has no differences', (t) => {
   for (const one of storeLayout()) {
     // a server leaves out what is false or nothing, and tells more than was asked for
-    const told = Object.fromEntries(Object.entries({ ...one.settings, max_consumers: -1, sealed: false }).filter(([, value]) => value !== false && value !== 0));
+    const told = Object.fromEntries(
+      Object.entries({ ...one.settings, max_consumers: -1, sealed: false }).filter(([, value]) => value !== false && value !== 0),
+    );
     t.same(differences(one, told), [], one.title);
   }
   t.end();

@@ -70,7 +70,13 @@ void t.test('subjects are taken one by one as their turn comes', async (t) => {
 });
 
 void t.test('subjects that break off end it when what was begun has ended', async (t) => {
-  const subjects = { *[Symbol.iterator]() { yield 1; yield 2; throw new Error('no more'); } };
+  const subjects = {
+    *[Symbol.iterator]() {
+      yield 1;
+      yield 2;
+      throw new Error('no more');
+    },
+  };
   const ended: number[] = [];
   await t.rejects(async () => {
     for await (const { subject } of fanOut(subjects, (one) => new Promise((resolve) => setTimeout(() => resolve(one), 5)), () => 8)) ended.push(subject);

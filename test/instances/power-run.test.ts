@@ -116,21 +116,42 @@ void t.test('a machine that hangs before anything was sent is a timeout', async 
 });
 
 void t.test('a lost answer: the state decides', async (t) => {
-  const done = await world('off', (lj) => { lj.script = { start: () => { lj.state = 'on'; lostAfterSending(); } }; });
+  const done = await world('off', (lj) => {
+    lj.script = {
+      start: () => {
+        lj.state = 'on';
+        lostAfterSending();
+      },
+    };
+  });
   t.equal(await done.run('start'), 'done', 'the machine is on: it was carried out');
 
   const open = await world('off', (lj) => { lj.script = { start: lostAfterSending }; });
   await fails(t, open.run('start'), 'UNCERTAIN', /last seen off/);
 
   const silent = await world('off', (lj) => {
-    lj.script = { start: () => { lj.script.status = () => { throw new ArgoError('UNREACHABLE'); }; lostAfterSending(); } };
+    lj.script = {
+      start: () => {
+        lj.script.status = () => {
+          throw new ArgoError('UNREACHABLE');
+        };
+        lostAfterSending();
+      },
+    };
   });
   await fails(t, silent.run('start'), 'UNCERTAIN');
 });
 
 void t.test('a lost answer with --wait: the state is waited for', async (t) => {
   const { run } = await world('on', (lj) => {
-    lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 60); lostAfterSending(); } };
+    lj.script = {
+      shutdown: () => {
+        setTimeout(() => {
+          lj.state = 'off';
+        }, 60);
+        lostAfterSending();
+      },
+    };
   });
   t.equal(await run('stop', { wait: 5000 }), 'done');
 });
@@ -178,7 +199,15 @@ void t.test('the machine\'s own refusal is passed on', async (t) => {
 });
 
 void t.test('--wait ends when the state is there, and says so when it does not come', async (t) => {
-  const slow = await world('on', (lj) => { lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 80); } }; });
+  const slow = await world('on', (lj) => {
+    lj.script = {
+      shutdown: () => {
+        setTimeout(() => {
+          lj.state = 'off';
+        }, 80);
+      },
+    };
+  });
   t.equal(await slow.run('stop', { wait: true }), 'done');
   t.equal(slow.machine.state, 'off');
 
@@ -297,7 +326,14 @@ void t.test('a reboot is told by the boot mark', async (t) => {
   const lost = await world('on', (lj) => { lj.script = { reboot: lostAfterSending }; });
   await fails(t, lost.run('reboot'), 'UNCERTAIN', /last seen on/);
 
-  const lostButDone = await world('on', (lj) => { lj.script = { reboot: () => { lj.boots += 1; lostAfterSending(); } }; });
+  const lostButDone = await world('on', (lj) => {
+    lj.script = {
+      reboot: () => {
+        lj.boots += 1;
+        lostAfterSending();
+      },
+    };
+  });
   t.equal(await lostButDone.run('reboot'), 'done');
 
   const unmarked = await world('on', (lj) => { Object.assign(lj, { bootMark: undefined }); });
@@ -312,7 +348,15 @@ void t.test('a reboot is told by the boot mark', async (t) => {
 });
 
 void t.test('start after an accepted stop waits for the stop', async (t) => {
-  const { run, machine } = await world('on', (lj) => { lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 100); } }; });
+  const { run, machine } = await world('on', (lj) => {
+    lj.script = {
+      shutdown: () => {
+        setTimeout(() => {
+          lj.state = 'off';
+        }, 100);
+      },
+    };
+  });
   t.equal(await run('stop'), 'done', 'accepted, still on');
   t.equal(machine.state, 'on');
   t.equal(await run('start', { timeout: 5000 }), 'done');
@@ -323,7 +367,15 @@ void t.test('start after an accepted stop waits for the stop', async (t) => {
 void t.test('two actions take turns, and the one that waits too long is told', async (t) => {
   let finish: (() => void) | undefined;
   const { run, machine } = await world('on', (lj) => {
-    lj.script = { pause: () => new Promise<void>((resolve) => { finish = () => { lj.state = 'paused'; resolve(); }; }) };
+    lj.script = {
+      pause: () =>
+        new Promise<void>((resolve) => {
+          finish = () => {
+            lj.state = 'paused';
+            resolve();
+          };
+        }),
+    };
   });
   const first = run('pause', { timeout: 5000 });
   await fails(t, run('start', { timeout: 50 }), 'BUSY', /lj/);
@@ -335,7 +387,14 @@ void t.test('two actions take turns, and the one that waits too long is told', a
 });
 
 void t.test('an already reached goal seen as a wrong state by the machine is success', async (t) => {
-  const { run } = await world('off', (lj) => { lj.script = { start: () => { lj.state = 'on'; throw new ArgoError('WRONG STATE', 'already running'); } }; });
+  const { run } = await world('off', (lj) => {
+    lj.script = {
+      start: () => {
+        lj.state = 'on';
+        throw new ArgoError('WRONG STATE', 'already running');
+      },
+    };
+  });
   t.equal(await run('start'), 'done');
 });
 
@@ -378,12 +437,27 @@ void t.test('a machine that is gone after the order to stop is off, where its dr
   const never = await world('on', (lj) => { lj.isOffWhenGone = true; lj.script = { status: gone }; });
   await fails(t, never.run('stop', { wait: true }), 'NO SUCH INSTANCE', /(?:)/);
   t.same(never.machine.calls, [], 'one that was not there is not said to have been stopped');
-  const started = await world('off', (lj) => { lj.isOffWhenGone = true; lj.script = { start: () => { lj.script.status = gone; } }; });
+  const started = await world('off', (lj) => {
+    lj.isOffWhenGone = true;
+    lj.script = {
+      start: () => {
+        lj.script.status = gone;
+      },
+    };
+  });
   await fails(t, started.run('start', { wait: true }), 'UNCERTAIN', /accepted, and lj is gone since; last seen off/);
 });
 
 void t.test('one whose state cannot be had is not said to be on still', async (t) => {
-  const silent = await world('on', (lj) => { lj.script = { shutdown: () => { lj.script.status = () => { throw new ArgoError('UNREACHABLE', 'silent'); }; } }; });
+  const silent = await world('on', (lj) => {
+    lj.script = {
+      shutdown: () => {
+        lj.script.status = () => {
+          throw new ArgoError('UNREACHABLE', 'silent');
+        };
+      },
+    };
+  });
   await fails(t, silent.run('stop', { wait: STATE_COUNTS + 200 }), 'UNCERTAIN', /accepted, and the state of lj cannot be had; last seen on/);
   const unknown = await world('on', (lj) => { lj.script = { shutdown: () => { lj.state = 'unknown'; } }; });
   await fails(t, unknown.run('stop', { wait: STATE_COUNTS + 200 }), 'UNCERTAIN', /accepted, and the state of lj cannot be had; last seen on/);

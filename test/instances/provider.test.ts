@@ -52,7 +52,12 @@ void t.test('where tasks may go on, all else ends first, and the driver stays un
 void t.test('a task of a provider that is taken away is told so, and has time for its end', async (t) => {
   const { provider } = await fakeProvider([new FakeMachine('lj', 'on')]);
   let told = '';
-  const release = provider.hold(() => { setTimeout(() => { told = 'taken back'; release(); }, 20); }, true);
+  const release = provider.hold(() => {
+    setTimeout(() => {
+      told = 'taken back';
+      release();
+    }, 20);
+  }, true);
   await provider.close(10, 5000);
   t.equal(told, 'taken back');
 });

@@ -164,7 +164,8 @@ await t.test('who may see nothing of a provider learns nothing of it', async (t)
   t.same(new View(registry, account('vc/web*')).staleness(), ['vc']);
   t.same(new View(registry, account('*')).staleness(), ['vc (secret error)']);
   await registry.sync(vc, [sighting('1', 'web1')]);
-  const stale = (grant: string): (string | undefined)[] => [...Listing.of(new View(registry, account(grant)), () => undefined)].map(({ instance }) => instance.stale);
+  const stale = (grant: string): (string | undefined)[] =>
+    [...Listing.of(new View(registry, account(grant)), () => undefined)].map(({ instance }) => instance.stale);
   t.same([stale('vc/web1'), stale('vc/*'), stale('mine1')], [['its provider does not answer as it should'], ['secret error'], [undefined]]);
 });
 

@@ -27,7 +27,15 @@ async function arrange(principal: Account, parts: Partial<SubscriptionParts> = {
   let takeAway = (): void => undefined;
   const identity = { name: 'kim', principal, onTakenAway: (listener: () => void) => { takeAway = listener; return () => undefined; } };
   const subscription = new EventSubscription({
-    events, identity, patterns: undefined, types: undefined, after: undefined, mostOfAccount: 2, mayKnow: () => Promise.resolve(false), isOver: () => false, ...parts,
+    events,
+    identity,
+    patterns: undefined,
+    types: undefined,
+    after: undefined,
+    mostOfAccount: 2,
+    mayKnow: () => Promise.resolve(false),
+    isOver: () => false,
+    ...parts,
   });
   const stop = new AbortController();
   const batches = subscription.batches(stop.signal);

@@ -173,7 +173,12 @@ await t.test('a long answer is copied in turns with others, and nobody can chang
   // each look at the clock is a millisecond later than the one before
   t.intercept(performance, 'now', { value: () => (now += 1) });
   let [turns, isOver] = [0, false];
-  const count = (): void => { if (!isOver) { turns += 1; setImmediate(count); } };
+  const count = (): void => {
+    if (!isOver) {
+      turns += 1;
+      setImmediate(count);
+    }
+  };
   setImmediate(count);
   const told = Array.from({ length: 200 }, (_, at) => ({ id: String(at), disks: [{ read: at }] }));
   const copy = await frozenList(told);

@@ -43,11 +43,32 @@ async function arrange(t: Test, more: Partial<WorldOptions> = {}): Promise<World
 }
 
 /** Begins one. @returns its id, and its end in words */
-async function begin(world: World, name: string, args: { readonly name: string } = IMAGE, once?: string): Promise<{ id: string; end: Promise<string>; leave: AbortController }> {
+async function begin(
+  world: World,
+  name: string,
+  args: { readonly name: string } = IMAGE,
+  once?: string,
+): Promise<{ id: string; end: Promise<string>; leave: AbortController }> {
   const leave = new AbortController();
   let id = '';
-  const end = world.actor(name).work('image.create', 'kvm1', { ...IMAGE, ...args }, { signal: leave.signal, begun: (task) => { id = task; }, ...(once === undefined ? {} : { once }) })
-    .then(() => 'done', (error: unknown) => (error as Error).message);
+  const end = world
+    .actor(name)
+    .work(
+      'image.create',
+      'kvm1',
+      { ...IMAGE, ...args },
+      {
+        signal: leave.signal,
+        begun: (task) => {
+          id = task;
+        },
+        ...(once === undefined ? {} : { once }),
+      },
+    )
+    .then(
+      () => 'done',
+      (error: unknown) => (error as Error).message,
+    );
   await Promise.race([end, until(() => id !== '', WITHIN, 'the task')]);
   return { id, end, leave };
 }

@@ -95,7 +95,13 @@ export async function world(t: Test, options: WorldOptions): Promise<World> {
     rmSync(folder, { recursive: true, force: true });
   });
   const gate = new Gate({
-    registry, audit, log, actionTimeout: () => 5000, groups: () => new Map(), auditRows: (before = Infinity, most) => Promise.resolve(audit.rows(before, most)), maxWatchersPerAccount: () => 10,
+    registry,
+    audit,
+    log,
+    actionTimeout: () => 5000,
+    groups: () => new Map(),
+    auditRows: (before = Infinity, most) => Promise.resolve(audit.rows(before, most)),
+    maxWatchersPerAccount: () => 10,
     ...(isWritten ? { tasks: state.tasks('orders'), workTasks: state.tasks('works') } : {}),
   });
   const known = new Map(Object.entries(accounts).map(([name, grants]) => [name, account(name, grants)]));

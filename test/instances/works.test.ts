@@ -45,7 +45,16 @@ await t.test('many who ask the same at a time share one answer, each with a copy
 
 await t.test('an answer of some age will do for who says so, until something is changed', async (t) => {
   let asked = 0;
-  const { actor } = await world(t, { hosts: images({ list: async () => { asked += 1; return []; }, delete: async () => undefined }), accounts: { kim: EVERYTHING } });
+  const { actor } = await world(t, {
+    hosts: images({
+      list: async () => {
+        asked += 1;
+        return [];
+      },
+      delete: async () => undefined,
+    }),
+    accounts: { kim: EVERYTHING },
+  });
   const kim = actor('kim');
   await kim.work('image.list', 'kvm1', {}, { maxAge: 60_000 });
   await kim.work('image.list', 'kvm1', {}, { maxAge: 60_000 });
@@ -87,7 +96,10 @@ await t.test('what is said of machines is said of those that the account may rea
 
 await t.test('what changes something is recorded before and after, told and logged, without secrets', async (t) => {
   const machine = Object.assign(new FakeMachine('lj', 'off'), { abilities: { hardware: { change: async () => undefined } } });
-  const { actor, audit, events, logged } = await world(t, { hosts: { kvm1: { machines: [machine], abilities: { images: { delete: async () => undefined } } } }, accounts: { kim: EVERYTHING, root: EVERYTHING } });
+  const { actor, audit, events, logged } = await world(t, {
+    hosts: { kvm1: { machines: [machine], abilities: { images: { delete: async () => undefined } } } },
+    accounts: { kim: EVERYTHING, root: EVERYTHING },
+  });
   const told: object[] = [];
   events.listen((facts) => told.push(facts));
   await actor('kim').work('hardware.change', lj, { vcpus: 2, memory: 2n ** 30n, password: 'hunter2' });
@@ -175,7 +187,17 @@ await t.test('what is no work, or is done to something else', async (t) => {
 await t.test('a machine is not switched while something else is done to it', async (t) => {
   const deleting = gate();
   let isDeleting = false;
-  const machine = Object.assign(new FakeMachine('lj', 'on'), { abilities: { removal: { delete: async () => { isDeleting = true; await deleting.opened; isDeleting = false; } } } });
+  const machine = Object.assign(new FakeMachine('lj', 'on'), {
+    abilities: {
+      removal: {
+        delete: async () => {
+          isDeleting = true;
+          await deleting.opened;
+          isDeleting = false;
+        },
+      },
+    },
+  });
   const { actor } = await world(t, { hosts: { kvm1: { machines: [machine] } }, accounts: { kim: EVERYTHING, jo: EVERYTHING } });
   const done = actor('kim').work('machine.delete', lj, { disks: true });
   await until(() => isDeleting, WITHIN, 'the deletion');
@@ -231,7 +253,10 @@ await t.test('errors of strangers are internal, and the log has the cause', asyn
 });
 
 await t.test('a driver that hangs holds nobody up beyond the deadline', async (t) => {
-  const { actor } = await world(t, { hosts: { kvm1: { abilities: { images: { list: never, delete: never } }, settings: { concurrency: 1 } } }, accounts: { kim: EVERYTHING } });
+  const { actor } = await world(t, {
+    hosts: { kvm1: { abilities: { images: { list: never, delete: never } }, settings: { concurrency: 1 } } },
+    accounts: { kim: EVERYTHING },
+  });
   await t.rejects(actor('kim').work('image.list', 'kvm1', {}, { deadline: 50 }), { message: 'TIMEOUT: no answer from kvm1 in 50 ms' });
   await t.rejects(actor('kim').work('image.delete', 'kvm1', { name: 'x' }, { deadline: 50 }), { message: 'UNCERTAIN: it had not ended after 50 ms; what came of it cannot be told' }, 'that nothing was done nobody knows');
   await t.rejects(actor('kim').work('image.list', 'kvm1', {}, { deadline: 50 }), { message: /^TIMEOUT/ }, 'its place was given back');
@@ -281,7 +306,16 @@ await t.test('what only reads ends with its caller, its request and its right; w
 await t.test('a request that is over ends what it reads, and nothing that it has begun', async (t) => {
   const answer = gate<never[]>();
   let isDeleted = false;
-  const { actor } = await world(t, { hosts: images({ list: () => answer.opened, delete: async () => { await answer.opened; isDeleted = true; } }), accounts: { kim: EVERYTHING } });
+  const { actor } = await world(t, {
+    hosts: images({
+      list: () => answer.opened,
+      delete: async () => {
+        await answer.opened;
+        isDeleted = true;
+      },
+    }),
+    accounts: { kim: EVERYTHING },
+  });
   const kept = actor('kim');
   const acting = kept.work('image.delete', 'kvm1', { name: 'x' });
   const reading = kept.work('image.list', 'kvm1', {});
@@ -320,7 +354,21 @@ await t.test('a right that is taken away in the middle ends the work', async (t)
 await t.test('a right that is taken away while it waits for its turn', async (t) => {
   const first = gate<{ keptBy: undefined }>();
   let calls = 0;
-  const { actor, grant } = await world(t, { hosts: { kvm1: { abilities: { network: { deleteBridge: () => { calls += 1; return first.opened; } } } } }, accounts: { kim: EVERYTHING, jo: EVERYTHING } });
+  const { actor, grant } = await world(t, {
+    hosts: {
+      kvm1: {
+        abilities: {
+          network: {
+            deleteBridge: () => {
+              calls += 1;
+              return first.opened;
+            },
+          },
+        },
+      },
+    },
+    accounts: { kim: EVERYTHING, jo: EVERYTHING },
+  });
   const bridge = { name: 'br0', rollback: 5000, force: false };
   const holding = actor('jo').work('bridge.delete', 'kvm1', bridge);
   await until(() => calls === 1, WITHIN, 'the first');
@@ -350,7 +398,15 @@ await t.test('without an audit nothing is done', async (t) => {
 await t.test('a thousand at once of one account leave room for others', async (t) => {
   const answer = gate();
   let calls = 0;
-  const { actor } = await world(t, { hosts: images({ delete: async () => { calls += 1; await answer.opened; } }), accounts: { kim: EVERYTHING, jo: EVERYTHING } });
+  const { actor } = await world(t, {
+    hosts: images({
+      delete: async () => {
+        calls += 1;
+        await answer.opened;
+      },
+    }),
+    accounts: { kim: EVERYTHING, jo: EVERYTHING },
+  });
   const all = Array.from({ length: 1000 }, (_, index) => actor('kim').work('image.delete', 'kvm1', { name: `image${index}` }).then(() => 'done', (error: unknown) => (error as ArgoError).phrase));
   await until(() => calls > 0, WITHIN, 'the first');
   const other = actor('jo').work('image.delete', 'kvm1', { name: 'other' });
@@ -376,7 +432,16 @@ await t.test('a machine is moved to a provider of its type, by who may configure
   const machines = [new FakeMachine('lj', 'on')];
   const moves: Destination[] = [];
   const there: FakeMachine[] = [];
-  Object.assign(machines[0]!, { abilities: { migration: { to: async ({ destination }: { destination: Destination }) => { moves.push(destination); there.push(...machines.splice(0, 1)); } } } });
+  Object.assign(machines[0]!, {
+    abilities: {
+      migration: {
+        to: async ({ destination }: { destination: Destination }) => {
+          moves.push(destination);
+          there.push(...machines.splice(0, 1));
+        },
+      },
+    },
+  });
   const { actor, audit, registry } = await world(t, {
     hosts: {
       kvm1: { machines }, kvm2: { machines: there, destination: () => ({ provider: 'kvm2', access: { uri: 'qemu+ssh://kvm2' } }) },

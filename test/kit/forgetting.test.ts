@@ -3,7 +3,8 @@ import { oldestOfMost } from '../../src/kit/forgetting.js';
 
 interface One { readonly owner: string | undefined; readonly size: number }
 
-const of = (...all: readonly (readonly [string, string | undefined, number?])[]): Map<string, One> => new Map(all.map(([key, owner, size = 1]) => [key, { owner, size }]));
+const of = (...all: readonly (readonly [string, string | undefined, number?])[]): Map<string, One> =>
+  new Map(all.map(([key, owner, size = 1]) => [key, { owner, size }]));
 const ownerOf = ({ owner }: One): string | undefined => owner;
 
 void t.test('the oldest of whoever has the most is forgotten', async (t) => {

@@ -92,7 +92,14 @@ await t.test('what becomes of many leaves turns to others, and is in their order
   t.ok(turns > 10, `${turns} turns`);
   const before = turns;
   // to wait for what is there already is no turn for others
-  t.same(await mapInSlices(numbers, async (one) => { pass(SLICE / 4); await Promise.resolve(); return String(one); }), numbers.map(String));
+  t.same(
+    await mapInSlices(numbers, async (one) => {
+      pass(SLICE / 4);
+      await Promise.resolve();
+      return String(one);
+    }),
+    numbers.map(String),
+  );
   isOver = true;
   t.ok(turns - before > 10, `${turns - before} turns`);
   t.same(await mapInSlices([], () => 1), []);

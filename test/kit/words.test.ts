@@ -45,7 +45,19 @@ const take = (line: string, allowed = ALL) => {
   const taken = takeOptions(splitWords(line), allowed);
   return taken && { names: taken.names.map(({ text }) => text), ...taken.options };
 };
-const NONE = { wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false, full: false, follow: false, undo: false, disks: false, rollback: undefined };
+const NONE = {
+  wait: false,
+  force: false,
+  timeout: undefined,
+  dryRun: false,
+  json: false,
+  ids: false,
+  full: false,
+  follow: false,
+  undo: false,
+  disks: false,
+  rollback: undefined,
+};
 
 await t.test('options among the names', async (t) => {
   t.same(take('web1'), { ...NONE, names: ['web1'] });

@@ -70,7 +70,11 @@ await t.test('what moves to another address ends its requests at the former one'
   let answer: (() => void) | undefined;
   let aborted = false;
   const { mounted, url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/a', (_request, response, { signal }) => new Promise((resolve) => {
-    answer = () => { aborted = signal.aborted; response.end('whole'); resolve(); };
+    answer = () => {
+      aborted = signal.aborted;
+      response.end('whole');
+      resolve();
+    };
   }));
   const running = fetch(`${url}/a`);
   running.catch(() => undefined);

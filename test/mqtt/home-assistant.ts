@@ -26,7 +26,19 @@ const table = ({ required, optional }: Shape): Check => (value) => faultsIn(valu
 
 const DEVICE: Shape = {
   required: { identifiers: texts },
-  optional: { configuration_url: text, connections: Array.isArray, hw_version: text, manufacturer: text, model: text, model_id: text, name: text, serial_number: text, suggested_area: text, sw_version: text, via_device: text },
+  optional: {
+    configuration_url: text,
+    connections: Array.isArray,
+    hw_version: text,
+    manufacturer: text,
+    model: text,
+    model_id: text,
+    name: text,
+    serial_number: text,
+    suggested_area: text,
+    sw_version: text,
+    via_device: text,
+  },
 };
 const ORIGIN: Shape = { required: { name: text }, optional: { sw_version: text, support_url: text } };
 const AVAILABILITY: Shape = { required: { topic: plainTopic }, optional: { payload_available: text, payload_not_available: text, value_template: template } };
@@ -35,8 +47,16 @@ const AVAILABILITY: Shape = { required: { topic: plainTopic }, optional: { paylo
 const COMMON: Shape = {
   required: { unique_id: text, device: table(DEVICE), origin: table(ORIGIN), name: (value) => value === null || text(value) },
   optional: {
-    availability: (value) => Array.isArray(value) && value.length > 0 && value.every(table(AVAILABILITY)), availability_mode: oneOf('all', 'any', 'latest'),
-    enabled_by_default: flag, encoding: text, entity_picture: text, icon, json_attributes_topic: plainTopic, json_attributes_template: template, default_entity_id: text, qos: oneOf(0, 1, 2),
+    availability: (value) => Array.isArray(value) && value.length > 0 && value.every(table(AVAILABILITY)),
+    availability_mode: oneOf('all', 'any', 'latest'),
+    enabled_by_default: flag,
+    encoding: text,
+    entity_picture: text,
+    icon,
+    json_attributes_topic: plainTopic,
+    json_attributes_template: template,
+    default_entity_id: text,
+    qos: oneOf(0, 1, 2),
   },
 };
 

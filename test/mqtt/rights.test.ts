@@ -9,15 +9,29 @@ const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolv
 
 /** A server whose answers come when the test gives them. */
 class Asked {
-  readonly questions: { readonly order: Order; readonly machines: readonly Machine[]; answer(able: readonly Machine[]): Promise<void>; fail(): Promise<void> }[] = [];
+  readonly questions: {
+    readonly order: Order;
+    readonly machines: readonly Machine[];
+    answer(able: readonly Machine[]): Promise<void>;
+    fail(): Promise<void>;
+  }[] = [];
+
   readonly orders = (): Promise<readonly Order[]> => Promise.resolve(['start']);
-  readonly canBeGiven = (order: Order, machines: readonly Machine[]): Promise<ReadonlySet<Machine>> => new Promise((resolve, reject) => {
-    this.questions.push({
-      order, machines,
-      answer: async (able) => { resolve(new Set(able)); await turn(); },
-      fail: async () => { reject(new Error('lost')); await turn(); },
+  readonly canBeGiven = (order: Order, machines: readonly Machine[]): Promise<ReadonlySet<Machine>> =>
+    new Promise((resolve, reject) => {
+      this.questions.push({
+        order,
+        machines,
+        answer: async (able) => {
+          resolve(new Set(able));
+          await turn();
+        },
+        fail: async () => {
+          reject(new Error('lost'));
+          await turn();
+        },
+      });
     });
-  });
 }
 
 function start() {

@@ -111,13 +111,26 @@ export class Nats {
 
   /** For a bus of one of the users. @param servers by their places; all where it is left out */
   link({ signer, member: { name, parts } }: NatsUser, ...servers: readonly number[]): LinkOptions & { servers: string[] } {
-    return { servers: servers.length === 0 ? this.urls : servers.map((at) => this.urls[at]!), caFile: this.caFile, signer, name, inboxPrefix: inboxPrefix(name), isApart: isApart({ parts }) };
+    return {
+      servers: servers.length === 0 ? this.urls : servers.map((at) => this.urls[at]!),
+      caFile: this.caFile,
+      signer,
+      name,
+      inboxPrefix: inboxPrefix(name),
+      isApart: isApart({ parts }),
+    };
   }
 
   async #startServers(): Promise<void> {
     const count = this.#options.servers ?? 1;
     for (let attempt = 1; ; attempt += 1) {
-      const ports = await Promise.all(Array.from({ length: count }, async (): Promise<ServerPorts> => ({ client: await freePort(), cluster: await freePort(), monitor: await freePort() })));
+      const ports = await Promise.all(
+        Array.from({ length: count }, async (): Promise<ServerPorts> => ({
+          client: await freePort(),
+          cluster: await freePort(),
+          monitor: await freePort(),
+        })),
+      );
       this.servers.splice(0, Infinity, ...ports.map((own, at) => new NatsServer(this.folder, `n${at + 1}`, own, this.#tls)));
       this.#write(ports);
       try {
@@ -279,7 +292,11 @@ export class NatsServer {
   }
 
   async leaderOf(stream: string): Promise<string | undefined> {
-    interface Streams { readonly account_details?: readonly { readonly stream_detail?: readonly { readonly name: string; readonly cluster?: { readonly leader?: string } }[] }[] }
+    interface Streams {
+      readonly account_details?: readonly {
+        readonly stream_detail?: readonly { readonly name: string; readonly cluster?: { readonly leader?: string } }[];
+      }[];
+    }
     const { account_details: accounts = [] } = await this.monitor('jsz?streams=1&accounts=1').catch(() => ({})) as Streams;
     return accounts.flatMap(({ stream_detail: streams = [] }) => streams).find(({ name }) => name === stream)?.cluster?.leader;
   }

@@ -138,7 +138,12 @@ export async function startVcsim({ esx = false, vms = 5, apps = 0 }: VcsimOption
   const args = ['-l', `${HOST}:${port}`, '-username', USER, '-password', PASSWORD, '-vm', String(vms), ...model];
   const child = spawn(join(folder, 'vcsim'), args, { stdio: ['ignore', 'pipe', 'ignore'] });
   running.add(child);
-  const ended = new Promise<void>((resolve) => { child.once('close', () => { running.delete(child); resolve(); }); });
+  const ended = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      running.delete(child);
+      resolve();
+    });
+  });
   const started = new Promise<void>((resolve) => {
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -239,7 +239,11 @@ export class World {
     const host = lives ? (vm.resident_on !== NULL ? vm.resident_on! : this.refs('host')[0]!) : NULL;
     if (boots && vm.metrics !== NULL) this.set('VM_metrics', vm.metrics as string, { start_time: new Date() });
     return {
-      power_state: to, resident_on: host, ...(lives === (vm.consoles as Value[]).length > 0 ? {} : { consoles: lives ? this.#addConsoles(ref, host) : this.#removeConsoles(vm) }),
+      power_state: to,
+      resident_on: host,
+      ...(lives === (vm.consoles as Value[]).length > 0
+        ? {}
+        : { consoles: lives ? this.#addConsoles(ref, host) : this.#removeConsoles(vm) }),
       domid: lives ? (boots ? ++this.#domains : vm.domid!) : -1n,
     };
   }
@@ -270,7 +274,11 @@ export class World {
     if (news().length === 0) {
       await new Promise<void>((resolve) => {
         const wake = (): void => { if (news().length > 0 || (since ?? 0) < this.#lost) end(); };
-        const end = (): void => { clearTimeout(timer); this.#waiting.delete(wake); resolve(); };
+        const end = (): void => {
+          clearTimeout(timer);
+          this.#waiting.delete(wake);
+          resolve();
+        };
         // A client that has gone must not keep this process.
         const timer = setTimeout(end, wait * 1000).unref();
         this.#waiting.add(wake);

@@ -369,7 +369,11 @@ export class XapiPeer {
     const server = connect(there);
     socket.write('HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nCache-Control: no-cache, no-store\r\n\r\n');
     socket.pipe(server).pipe(socket);
-    const end = (): void => { socket.destroy(); server.destroy(); this.#watched.delete(ref); };
+    const end = (): void => {
+      socket.destroy();
+      server.destroy();
+      this.#watched.delete(ref);
+    };
     for (const one of [socket, server]) one.on('error', end).on('close', end);
   }
 

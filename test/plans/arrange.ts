@@ -43,19 +43,43 @@ export interface PlansCore extends Core {
 }
 
 /** A server with plans that a test runs by hand. */
-export async function startPlans(t: Test, { config = PLANS_CONFIG, plans = PLANS, plugins = {}, hasListedAll = () => true, triggers = [] }: { config?: string; plans?: readonly PlanSettings[]; plugins?: Readonly<Record<string, Plugin>>; hasListedAll?: () => boolean; triggers?: readonly TriggerInfo[] } = {}): Promise<PlansCore> {
+export async function startPlans(
+  t: Test,
+  {
+    config = PLANS_CONFIG,
+    plans = PLANS,
+    plugins = {},
+    hasListedAll = () => true,
+    triggers = [],
+  }: {
+    config?: string;
+    plans?: readonly PlanSettings[];
+    plugins?: Readonly<Record<string, Plugin>>;
+    hasListedAll?: () => boolean;
+    triggers?: readonly TriggerInfo[];
+  } = {},
+): Promise<PlansCore> {
   let engine: MemoryEngine | undefined;
   const core = await startCore(t, {
-    config, plugins,
+    config,
+    plugins,
     plans: (gate, authenticator, log) => {
-      engine = new MemoryEngine(plans, (plan, origin) => gate.actor({ identity: new Service(plan.account, authenticator), through: undefined, origin }));
+      engine = new MemoryEngine(plans, (plan, origin) =>
+        gate.actor({ identity: new Service(plan.account, authenticator), through: undefined, origin }),
+      );
       return new Desk({
-        engine, log, triggers: () => triggers,
+        engine,
+        log,
+        triggers: () => triggers,
         gate: {
           actor: (mandate) => gate.actor(mandate),
           allowsEverywhere: (...asked) => gate.allowsEverywhere(...asked),
-          get hasListedAll() { return gate.hasListedAll && hasListedAll(); },
-          get longestActionTimeout() { return gate.longestActionTimeout; },
+          get hasListedAll() {
+            return gate.hasListedAll && hasListedAll();
+          },
+          get longestActionTimeout() {
+            return gate.longestActionTimeout;
+          },
         },
       });
     },

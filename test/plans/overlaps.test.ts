@@ -37,7 +37,14 @@ async function withStubborn(t: Test, plans: ConstructorParameters<typeof World>[
       };
     },
   });
-  const parts: Partial<EngineParts> = { gate: { actor: (mandate) => stubborn(gate.actor(mandate)), get longestActionTimeout() { return gate.longestActionTimeout; } } };
+  const parts: Partial<EngineParts> = {
+    gate: {
+      actor: (mandate) => stubborn(gate.actor(mandate)),
+      get longestActionTimeout() {
+        return gate.longestActionTimeout;
+      },
+    },
+  };
   const life = await world.open({ parts });
   t.teardown(() => latch.open());
   return { life, latch, sent };

@@ -27,14 +27,18 @@ const begin = async ({ engine }: Life, name: string): Promise<string> => {
 };
 
 /** Tags as kim changes them. */
-function tagsOf({ gate, authenticator }: Life): { readonly tags: Tags; tag(name: string, tag: string): Promise<void>; untag(name: string, tag: string): Promise<void> } {
+function tagsOf({ gate, authenticator }: Life): {
+  readonly tags: Tags;
+  tag(name: string, tag: string): Promise<void>;
+  untag(name: string, tag: string): Promise<void>;
+} {
   const mandate: Mandate = { identity: new Service('kim', authenticator), through: undefined, origin: 'test' };
   const actor = gate.actor(mandate);
   const found = async (name: string) => (await actor.select([name])).instances[0]!;
   return {
     tags: actor.tags,
-    tag: async (name, tag) => void await actor.tags.add(await found(name), tag),
-    untag: async (name, tag) => void await actor.tags.remove(await found(name), tag),
+    tag: async (name, tag) => void (await actor.tags.add(await found(name), tag)),
+    untag: async (name, tag) => void (await actor.tags.remove(await found(name), tag)),
   };
 }
 
@@ -89,8 +93,16 @@ await t.test('a tag that nothing has is no failure; tags that cannot be read are
 
   const fail = (): never => { throw new StateError('unavailable', 'no disk'); };
   const broken: TagStore = {
-    all: async function* () { yield await Promise.reject(new StateError('unavailable', 'no disk')); },
-    add: async () => fail(), remove: async () => fail(), rename: async () => fail(), replace: async () => fail(), setAbsent: async () => fail(), setPresent: async () => fail(), forget: async () => fail(),
+    all: async function* () {
+      yield await Promise.reject(new StateError('unavailable', 'no disk'));
+    },
+    add: async () => fail(),
+    remove: async () => fail(),
+    rename: async () => fail(),
+    replace: async () => fail(),
+    setAbsent: async () => fail(),
+    setPresent: async () => fail(),
+    forget: async () => fail(),
   };
   const life = await arrange(t, { tags: broken, plans: [plan('start', [stage('racks', 'start', ['off1', '@tag:rack'], { onFailure: 'abort' }), stage('rest', 'stop', ['db1'], { after: ['racks'] })])] });
   const ended = await life.ended(await begin(life, 'start'));

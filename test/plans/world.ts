@@ -143,7 +143,12 @@ export class World {
 const never = (): Promise<never> => new Promise(() => undefined);
 
 function unlessDead(journal: PlanJournal, life: { readonly isDead: boolean }): PlanJournal {
-  return Object.fromEntries(Object.entries(journal).map(([name, work]) => [name, (...args: unknown[]) => (life.isDead ? never() : (work as (...all: unknown[]) => unknown)(...args))])) as unknown as PlanJournal;
+  return Object.fromEntries(
+    Object.entries(journal).map(([name, work]) => [
+      name,
+      (...args: unknown[]) => (life.isDead ? never() : (work as (...all: unknown[]) => unknown)(...args)),
+    ]),
+  ) as unknown as PlanJournal;
 }
 
 function deadly(actor: Actor, life: { readonly isDead: boolean }): Actor {

@@ -19,14 +19,20 @@ function arrange(t: Test) {
   const loader = new PluginLoader((_level, message, facts) => complaints.push(`${message} ${JSON.stringify(facts)}`));
   let written = 0;
   return {
-    folder, loader, complaints,
+    folder,
+    loader,
+    complaints,
     write: (name: string, text: string): void => {
       writeFileSync(join(folder, name), text);
       // clocks of file systems are coarse: each writing gets a time of its own
       written += 10;
       utimesSync(join(folder, name), written, written);
     },
-    words: async (folders = [folder]): Promise<string[]> => (await loader.load(folders)).all().map(({ word }) => word).filter((word) => !OWN_WORDS.includes(word)),
+    words: async (folders = [folder]): Promise<string[]> =>
+      (await loader.load(folders))
+        .all()
+        .map(({ word }) => word)
+        .filter((word) => !OWN_WORDS.includes(word)),
   };
 }
 

@@ -6,7 +6,14 @@ import { fromRoot } from '../support/paths.js';
 /** What goes into packages, decided without touching a file. */
 
 const load = async <T>(name: string): Promise<T> => await import(pathToFileURL(fromRoot('scripts', name)).href) as T;
-type Packages = Record<string, { dependencies?: Record<string, string>; optionalDependencies?: Record<string, string>; peerDependencies?: Record<string, string> }>;
+type Packages = Record<
+  string,
+  {
+    dependencies?: Record<string, string>;
+    optionalDependencies?: Record<string, string>;
+    peerDependencies?: Record<string, string>;
+  }
+>;
 const { productionPackages } = await load<{ productionPackages(packages: Packages, without?: string[]): string[] }>('production.js');
 const { readGalaxy } = await load<{ readGalaxy(text: string): Record<string, string | string[]> }>('collection.js');
 const { isWanted } = await load<{ isWanted(path: string, isCompiled: boolean): boolean }>('package-tree.js');

@@ -124,13 +124,21 @@ export interface Core {
 }
 
 /** Puts the parts together as the daemon does. */
-export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks, workTasks, tags, fleet }: CoreOptions = {}): Promise<Core> {
+export async function startCore(
+  t: Test,
+  { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks, workTasks, tags, fleet }: CoreOptions = {},
+): Promise<Core> {
   const config = await parseConfig('argo-server.conf', text, '/nonexistent');
   const logged: string[] = [];
   const log = (level: string, message: string, facts?: Record<string, unknown>): void => {
-    logged.push(`${level} ${message} ${JSON.stringify(facts ?? {}, (_, value: unknown) => (value instanceof Error ? value.message : value))}`);
+    logged.push(
+      `${level} ${message} ${JSON.stringify(facts ?? {}, (_, value: unknown) => (value instanceof Error ? value.message : value))}`,
+    );
   };
-  const authenticator = new Authenticator(config, parts ?? { verify: (password, hash) => Promise.resolve(hash === STEVE_HASH && password === 'steve') });
+  const authenticator = new Authenticator(
+    config,
+    parts ?? { verify: (password, hash) => Promise.resolve(hash === STEVE_HASH && password === 'steve') },
+  );
   const events = new Events(config.server.eventHistory);
   const registry = new Registry(events);
   const providers = await openProviders(config, registry, log);
@@ -139,16 +147,28 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
   await Promise.all(providers.map((provider) => provider.refresh()));
   const audit = new RememberedAudit();
   const gate: Gate = new Gate({
-    registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups,
-    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk, ...(tasks ? { tasks } : {}), ...(workTasks ? { workTasks } : {}), ...(tags ? { tags: new TagBook(tags, log) } : {}), fleet: () => fleet,
+    registry,
+    audit,
+    log,
+    actionTimeout: () => config.server.actionTimeout,
+    groups: () => config.groups,
+    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount,
+    plans: (): PlanDesk | undefined => desk,
+    ...(tasks ? { tasks } : {}),
+    ...(workTasks ? { workTasks } : {}),
+    ...(tags ? { tags: new TagBook(tags, log) } : {}),
+    fleet: () => fleet,
     auditRows: (before = Infinity, most) => Promise.resolve(audit.rows(before, most)),
   });
   const desk = plans?.(gate, authenticator, log);
   const own = await new PluginLoader(log).load([]);
-  const table = new CommandTable([
-    { name: 'own', commands: own.all() },
-    ...Object.entries(plugins).map(([name, plugin]) => ({ name, commands: loadCommands(plugin) })),
-  ], log);
+  const table = new CommandTable(
+    [
+      { name: 'own', commands: own.all() },
+      ...Object.entries(plugins).map(([name, plugin]) => ({ name, commands: loadCommands(plugin) })),
+    ],
+    log,
+  );
   const dispatcher = new Dispatcher({ authenticator, gate, table, log });
 
   const ask = async (session: Session, line: string): Promise<string> => {
@@ -157,10 +177,18 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
     return sink.text;
   };
   return {
-    config, dispatcher, authenticator, gate, events, audit, logged, ask,
+    config,
+    dispatcher,
+    authenticator,
+    gate,
+    events,
+    audit,
+    logged,
+    ask,
     session: async (account) => {
       const session = new Session(authenticator, '127.0.0.1', '127.0.0.1:40000');
-      if (account !== undefined && await ask(session, `auth ${account} steve`) !== '200 OK\n300 DONE\n') throw new Error(`${account} cannot log in`);
+      if (account !== undefined && (await ask(session, `auth ${account} steve`)) !== '200 OK\n300 DONE\n')
+        throw new Error(`${account} cannot log in`);
       return session;
     },
     listen: async () => {

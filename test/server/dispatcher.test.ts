@@ -115,7 +115,15 @@ await t.test('logins change and end', async (t) => {
 
 await t.test('words of `auth` are taken as they are typed', async (t) => {
   const seen: string[] = [];
-  const { session, ask } = await startCore(t, { authenticator: { verify: (password) => { seen.push(password); return Promise.resolve(false); }, pause: () => Promise.resolve() } });
+  const { session, ask } = await startCore(t, {
+    authenticator: {
+      verify: (password) => {
+        seen.push(password);
+        return Promise.resolve(false);
+      },
+      pause: () => Promise.resolve(),
+    },
+  });
   for (const line of ['auth steve --force', 'auth steve "a b"', 'auth steve pa"ss', 'auth steve --', 'auth steve *', 'auth steve ü', 'auth steve \\"']) await ask(await session(), line);
   t.same(seen, ['--force', 'a b', 'pa"ss', '--', '*', 'ü', '\\"']);
 });

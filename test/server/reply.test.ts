@@ -13,7 +13,16 @@ function sent(work: (reply: Reply) => void, eol: LineEnd = '\n'): string {
 await t.test('200, body, 300', async (t) => {
   t.equal(sent((reply) => reply.done()), '200 OK\n300 DONE\n');
   t.equal(sent((reply) => { reply.line('lj'); reply.done(); }, '\r\n'), '200 OK\r\nlj\r\n300 DONE\r\n');
-  t.equal(sent((reply) => { reply.accept(); reply.accept(); void reply.lines(['a', 'b']); reply.line('c'); reply.done(); }), '200 OK\na\nb\nc\n300 DONE\n');
+  t.equal(
+    sent((reply) => {
+      reply.accept();
+      reply.accept();
+      void reply.lines(['a', 'b']);
+      reply.line('c');
+      reply.done();
+    }),
+    '200 OK\na\nb\nc\n300 DONE\n',
+  );
 });
 
 await t.test('400, at once or after a body', async (t) => {
@@ -22,7 +31,13 @@ await t.test('400, at once or after a body', async (t) => {
 });
 
 await t.test('what comes after the end is dropped', async (t) => {
-  const late = (reply: Reply) => { reply.line('late'); void reply.lines(['late']); reply.accept(); reply.done(); reply.fail(new ArgoError('TIMEOUT')); };
+  const late = (reply: Reply) => {
+    reply.line('late');
+    void reply.lines(['late']);
+    reply.accept();
+    reply.done();
+    reply.fail(new ArgoError('TIMEOUT'));
+  };
   t.equal(sent((reply) => { reply.done(); late(reply); }), '200 OK\n300 DONE\n');
   t.equal(sent((reply) => { reply.fail(new ArgoError('TIMEOUT')); late(reply); }), '400 TIMEOUT\n');
 });

@@ -1,7 +1,15 @@
 import t from 'tap';
 import { TelnetFilter } from '../../src/server/telnet.js';
 
-const [IAC, DONT, DO, WONT, WILL, SB, SE] = [255, 254, 253, 252, 251, 250, 240].map((code) => String.fromCharCode(code)) as [string, string, string, string, string, string, string];
+const [IAC, DONT, DO, WONT, WILL, SB, SE] = [255, 254, 253, 252, 251, 250, 240].map((code) => String.fromCharCode(code)) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+];
 
 /** What is left of chunks, and what is answered. */
 function filter(...chunks: string[]): { text: string; answers: string } {

@@ -143,7 +143,11 @@ function listening(child: ChildProcess, exited: Promise<Exit>, output: { stdout:
       const ports = listeners(output.stderr);
       if (ports.length >= count) settle(() => resolve(ports));
     };
-    const settle = (act: () => void): void => { clearTimeout(timer); child.stderr?.removeListener('data', look); act(); };
+    const settle = (act: () => void): void => {
+      clearTimeout(timer);
+      child.stderr?.removeListener('data', look);
+      act();
+    };
     const timer = setTimeout(() => settle(() => reject(new Error(`argo-server does not listen: ${output.stderr}`))), START_TIMEOUT_MS);
     child.stderr?.on('data', look);
     exited.then((exit) => settle(() => reject(new StartFailure(exit, output.stdout, output.stderr))), (error: unknown) => settle(() => reject(error)));

@@ -114,7 +114,11 @@ export class LineClient {
   /** Waits until `look` finds what it looks for in the unread text. One wait at a time. */
   #take<T>(look: () => T | undefined, withinMs: number, what: string, read: () => string = () => ''): Promise<T> {
     return new Promise((resolve, reject) => {
-      const settle = (act: () => void): void => { clearTimeout(timer); this.#wake = () => undefined; act(); };
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        this.#wake = () => undefined;
+        act();
+      };
       const fail = (why: string): void => {
         const instead = JSON.stringify(`${read()}${this.#unread}`.slice(0, 2000));
         settle(() => reject(new Error(`${why} while waiting for ${what}; received ${instead}`, { cause: this.#failure })));

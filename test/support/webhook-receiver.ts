@@ -92,4 +92,5 @@ export async function receive(t: Test, port = 0): Promise<Receiver> {
 }
 
 /** The event in a delivery, where the library takes it for authentic. @throws WebhookVerificationError */
-export const verified = ({ body, headers }: Delivery, secret: string): CloudEvent => new Webhook(secret).verify(body, headers as Record<string, string>) as CloudEvent;
+export const verified = ({ body, headers }: Delivery, secret: string): CloudEvent =>
+  new Webhook(secret).verify(body, headers as Record<string, string>) as CloudEvent;

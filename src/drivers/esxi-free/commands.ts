@@ -6,7 +6,18 @@ import { explainSsh } from '../ssh/errors.js';
 import { DataObjectError } from './data-object.js';
 import { allWords, hasFailed, refusal, type Ended } from './errors.js';
 import {
-  parseDevices, parseGetAllVms, parseGuest, parseHostSummary, parseProcessList, parseVmSummary, type GuestNetwork, type Hardware, type HostSummary, type Listing, type Process, type VmSummary,
+  parseDevices,
+  parseGetAllVms,
+  parseGuest,
+  parseHostSummary,
+  parseProcessList,
+  parseVmSummary,
+  type GuestNetwork,
+  type Hardware,
+  type HostSummary,
+  type Listing,
+  type Process,
+  type VmSummary,
 } from './readings.js';
 
 /**

@@ -43,7 +43,13 @@ export class EsxiDriver implements Driver {
     const session = new VimSession({
       url: options.url, trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
     });
-    this.#context = { options, session, inventory: new Inventory(session, this.#listener(), undefined, options.vapps ? PATHS_WITH_VAPPS : PATHS), maintenance: new Maintenance(), log: host.log };
+    this.#context = {
+      options,
+      session,
+      inventory: new Inventory(session, this.#listener(), undefined, options.vapps ? PATHS_WITH_VAPPS : PATHS),
+      maintenance: new Maintenance(),
+      log: host.log,
+    };
     this.#hosts = new HostRoster({ ...options, port: HOST_PORT }, host, (entry) => this.#createHost(entry));
   }
 

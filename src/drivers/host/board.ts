@@ -148,18 +148,25 @@ class BoardedHost {
   }
 
   #look(isBackground: boolean): Promise<PowerState> {
-    const look = within(isBackground ? BACKGROUND_LIMIT_MS : LOOK_LIMIT_MS, [], (limit) => this.#parts.board.power(limit, isBackground).catch((error: unknown) => {
-      throw limit.aborted ? new ArgoError('UNREACHABLE', 'its board does not answer in time', { cause: error }) : error;
-    })).then((state) => {
-      this.#note(undefined);
-      return state;
-    }, (error: unknown) => {
-      this.#note(error);
-      throw error;
-    }).finally(() => {
-      if (this.#people === look) this.#people = undefined;
-      if (this.#background === look) this.#background = undefined;
-    });
+    const look = within(isBackground ? BACKGROUND_LIMIT_MS : LOOK_LIMIT_MS, [], (limit) =>
+      this.#parts.board.power(limit, isBackground).catch((error: unknown) => {
+        throw limit.aborted ? new ArgoError('UNREACHABLE', 'its board does not answer in time', { cause: error }) : error;
+      }),
+    )
+      .then(
+        (state) => {
+          this.#note(undefined);
+          return state;
+        },
+        (error: unknown) => {
+          this.#note(error);
+          throw error;
+        },
+      )
+      .finally(() => {
+        if (this.#people === look) this.#people = undefined;
+        if (this.#background === look) this.#background = undefined;
+      });
     look.catch(() => undefined);
     if (isBackground) this.#background = look;
     else this.#people = look;

@@ -132,9 +132,13 @@ export function faultsOfAddress(refuse: () => void): TableFault[] {
  * What is wrong with the hosts of a provider beyond its table: in its hosts file, or in the eyes of its driver.
  * @param refuse throws an ArgoError for a host that there cannot be
  */
-export function faultsOfHosts<Entry extends HostEntry>(options: ListedHosts<Entry>, refuse: (entry: Entry | HostEntry) => void = () => undefined): TableFault[] {
+export function faultsOfHosts<Entry extends HostEntry>(
+  options: ListedHosts<Entry>,
+  refuse: (entry: Entry | HostEntry) => void = () => undefined,
+): TableFault[] {
   const reasonOf = (entry: Entry | HostEntry): string | undefined => {
-    if (entry.board !== undefined && entry.power === undefined && options.power === undefined) return `${entry.name}: its board is used only where the provider has the key power`;
+    if (entry.board !== undefined && entry.power === undefined && options.power === undefined)
+      return `${entry.name}: its board is used only where the provider has the key power`;
     try {
       refuse(entry);
       return undefined;
@@ -155,7 +159,10 @@ export function faultsOfHosts<Entry extends HostEntry>(options: ListedHosts<Entr
       return message === undefined || place === undefined ? [] : [{ ...place, message }];
     });
     const inFile = [...file.faults, ...refused].sort((one, other) => one.line - other.line);
-    return [...faults, ...inFile.map(({ file: name, line, column, message }) => ({ message, file: name, position: { line, column } }))];
+    return [
+      ...faults,
+      ...inFile.map(({ file: name, line, column, message }) => ({ message, file: name, position: { line, column } })),
+    ];
   } catch (error) {
     if (!(error instanceof ArgoError)) throw error;
     return [...faults, { message: error.detail, path: ['hosts-file'] }];

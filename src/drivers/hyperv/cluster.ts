@@ -73,7 +73,9 @@ export class Cluster {
     answers.forEach((answer, index) => {
       const node = this.#nodes[index] as Node;
       if (answer instanceof ArgoError) silent.push({ node, fault: answer });
-      else for (const { id, name, state } of answer) looks.set(id, { name, found: [...looks.get(id)?.found ?? [], { node, state }] });
+      else
+        for (const { id, name, state } of answer)
+          looks.set(id, { name, found: [...(looks.get(id)?.found ?? []), { node, state }] });
     });
     const before = this.#known;
     const isSilent = (node: Node): boolean => silent.some((each) => each.node === node);
@@ -92,7 +94,13 @@ export class Cluster {
     if (this.#nodes.length === 1 && only) return only.context.use('reads', () => only.context.inventory.state(id, signal));
     const { all, silent } = await this.#find(id, signal);
     const last = this.#known.get(id);
-    return this.#settle({ id, name: last?.name, all, last: last?.node, isLastSilent: silent.some(({ node }) => node === last?.node) });
+    return this.#settle({
+      id,
+      name: last?.name,
+      all,
+      last: last?.node,
+      isLastSilent: silent.some(({ node }) => node === last?.node),
+    });
   }
 
   /**
@@ -100,7 +108,11 @@ export class Cluster {
    * then, nothing was done, and it is looked for once more.
    * @throws ArgoError BUSY where two nodes have it; UNREACHABLE where only a silent node can have it
    */
-  async order(id: string, signal: AbortSignal, step: (context: HyperVContext, id: string, signal: AbortSignal) => Promise<void>): Promise<void> {
+  async order(
+    id: string,
+    signal: AbortSignal,
+    step: (context: HyperVContext, id: string, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     const [only] = this.#nodes;
     if (this.#nodes.length === 1 && only) return step(only.context, id, signal);
     for (let isAgain = false; ; isAgain = true) {
@@ -108,7 +120,8 @@ export class Cluster {
       try {
         return await step(node.context, id, signal);
       } catch (error) {
-        if (doubt !== undefined && error instanceof ArgoError && error.phrase === 'WRONG STATE') throw new ArgoError('UNREACHABLE', doubt, { cause: error });
+        if (doubt !== undefined && error instanceof ArgoError && error.phrase === 'WRONG STATE')
+          throw new ArgoError('UNREACHABLE', doubt, { cause: error });
         if (!(error instanceof NotThere)) throw error;
         if (isAgain) throw new ArgoError('BUSY', 'it is being moved from node to node; nothing was ordered', { cause: error });
       }
@@ -122,7 +135,8 @@ export class Cluster {
     try {
       return await work(last.context);
     } catch (error) {
-      const mayBeElsewhere = error instanceof ArgoError && ['NO SUCH INSTANCE', 'WRONG STATE', 'UNREACHABLE'].includes(error.phrase);
+      const mayBeElsewhere
+        = error instanceof ArgoError && ['NO SUCH INSTANCE', 'WRONG STATE', 'UNREACHABLE'].includes(error.phrase);
       if (this.#nodes.length === 1 || !mayBeElsewhere) throw error;
       const { node } = await this.#owner(id, signal);
       if (node === last) throw error;
@@ -137,7 +151,12 @@ export class Cluster {
     if (owner && !other) {
       const last = silent.find(({ node }) => node === this.#known.get(id)?.node);
       const isInDoubt = last !== undefined && isAtRest(owner.state);
-      return { node: owner.node, doubt: isInDoubt ? `${namesOf([owner])} lists it as ${owner.state}, but ${namesOf([last])}, which had it last, does not answer; nothing was done` : undefined };
+      return {
+        node: owner.node,
+        doubt: isInDoubt
+          ? `${namesOf([owner])} lists it as ${owner.state}, but ${namesOf([last])}, which had it last, does not answer; nothing was done`
+          : undefined,
+      };
     }
     throw new ArgoError('BUSY', `${namesOf(all)} have it at the same time: it is being moved; nothing was ordered`);
   }
@@ -151,7 +170,12 @@ export class Cluster {
     if (all.length > 0) return { all, silent };
     const [first] = silent;
     if (first && silent.length === this.#nodes.length) throw first.fault;
-    if (first) throw new ArgoError('UNREACHABLE', detailOf(`no node that answers has it, and ${namesOf(silent)} cannot be asked: ${first.fault.message}`), { cause: first.fault });
+    if (first)
+      throw new ArgoError(
+        'UNREACHABLE',
+        detailOf(`no node that answers has it, and ${namesOf(silent)} cannot be asked: ${first.fault.message}`),
+        { cause: first.fault },
+      );
     if (isAgain) {
       this.#relist();
       throw new ArgoError('NO SUCH INSTANCE', 'no node of the cluster has it any longer');
@@ -174,7 +198,19 @@ export class Cluster {
   }
 
   /** What the nodes' words come to. Remembers the owner, unless that is in doubt. */
-  #settle({ id, name, all, last, isLastSilent }: { id: string; name: string | undefined; all: readonly Found[]; last: Node | undefined; isLastSilent: boolean }): PowerState {
+  #settle({
+    id,
+    name,
+    all,
+    last,
+    isLastSilent,
+  }: {
+    id: string;
+    name: string | undefined;
+    all: readonly Found[];
+    last: Node | undefined;
+    isLastSilent: boolean;
+  }): PowerState {
     const owners = candidates(all);
     const [owner] = owners as [Found];
     // A node that had it and is silent may still run it: that another lists it at rest is no proof that it is off.

@@ -117,7 +117,9 @@ export const readDisks: Read<Disk[]> = reading(disks);
 const startupAction = ({ context, dialect, id, signal }: Asked): Promise<number | undefined> =>
   (dialect.hasStartupAction ? readStartupAction(context.readings, dialect, id, signal) : Promise.resolve(undefined));
 
-export const readAutostart: Read<boolean | undefined> = reading(async (asked) => autostartOf(await readStartupAction(asked.context.readings, asked.dialect, asked.id, asked.signal)));
+export const readAutostart: Read<boolean | undefined> = reading(async (asked) =>
+  autostartOf(await readStartupAction(asked.context.readings, asked.dialect, asked.id, asked.signal)),
+);
 
 export const readFacts: Read<Facts> = reading(async (asked) => {
   const [guest, hardware, media, startup, processors, memories] = await Promise.all([

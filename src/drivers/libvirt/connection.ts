@@ -72,14 +72,25 @@ export class LibvirtConnection {
    * @throws ArgoError, UNREACHABLE where it was not sent in time; else the signal's reason
    */
   use<T>(effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
-    return this.#twice(effect, signal, async (isLast) => this.#guests.takeForQuestion(await this.#get(signal), isLast, signal), work);
+    return this.#twice(
+      effect,
+      signal,
+      async (isLast) => this.#guests.takeForQuestion(await this.#get(signal), isLast, signal),
+      work,
+    );
   }
 
   /**
    * As {@link use}, for calls that may wait for a guest: on a connection where guests that hang leave a place.
    * @param isForced for what ends the guest, however it hangs
    */
-  useFor<T>(domain: Domain, effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>, isForced = false): Promise<T> {
+  useFor<T>(
+    domain: Domain,
+    effect: Effect,
+    signal: AbortSignal,
+    work: (client: LibvirtClient) => Promise<T>,
+    isForced = false,
+  ): Promise<T> {
     return this.#useAt(placeOf(domain, isForced), effect, signal, work, isForced);
   }
 
@@ -88,11 +99,22 @@ export class LibvirtConnection {
     return this.#useAt(place, effect, signal, work, false);
   }
 
-  #useAt<T>(place: string, effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>, isForced: boolean): Promise<T> {
+  #useAt<T>(
+    place: string,
+    effect: Effect,
+    signal: AbortSignal,
+    work: (client: LibvirtClient) => Promise<T>,
+    isForced: boolean,
+  ): Promise<T> {
     return this.#twice(effect, signal, async () => this.#guests.take(await this.#get(signal), place, isForced, signal), work);
   }
 
-  async #twice<T>(effect: Effect, signal: AbortSignal, take: (isLast: boolean) => Promise<GuestPlace>, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
+  async #twice<T>(
+    effect: Effect,
+    signal: AbortSignal,
+    take: (isLast: boolean) => Promise<GuestPlace>,
+    work: (client: LibvirtClient) => Promise<T>,
+  ): Promise<T> {
     const once = async (isLast: boolean): Promise<T> => {
       const prepare = (): Promise<GuestPlace> => take(isLast);
       const place = await (effect === 'acts' ? beforeSending(signal, prepare) : prepare());
@@ -140,7 +162,9 @@ export class LibvirtConnection {
 
   #connectOnce(): Promise<LibvirtClient> {
     clearTimeout(this.#timer);
-    this.#attempt ??= this.#try().finally(() => { this.#attempt = undefined; });
+    this.#attempt ??= this.#try().finally(() => {
+      this.#attempt = undefined;
+    });
     return this.#attempt;
   }
 
@@ -199,11 +223,14 @@ export class LibvirtConnection {
     const wait = Math.min(this.#pace.retryMost, this.#pace.retryFirst * 2 ** this.#failures);
     this.#failures += 1;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#connectOnce().catch((error: unknown) => {
-        this.#host.log('debug', 'libvirt cannot be reached yet', { error: String(explain(error, 'reads')) });
-      });
-    }, wait * (1 + JITTER * (Math.random() * 2 - 1))).unref();
+    this.#timer = setTimeout(
+      () => {
+        this.#connectOnce().catch((error: unknown) => {
+          this.#host.log('debug', 'libvirt cannot be reached yet', { error: String(explain(error, 'reads')) });
+        });
+      },
+      wait * (1 + JITTER * (Math.random() * 2 - 1)),
+    ).unref();
   }
 }
 

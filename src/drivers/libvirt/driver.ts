@@ -76,7 +76,12 @@ export class LibvirtDriver implements Driver {
       logicalVolumes: async (call) => await onHost.volumes?.list?.({}, call) ?? [],
     });
     this.#templates = createTemplatesContext(this.#management, files, options);
-    this.abilities = { ...onHost, ...storageAbilities(this.#management), ...templateAbilities(this.#templates), network: networkOf(commands, options, host.log) };
+    this.abilities = {
+      ...onHost,
+      ...storageAbilities(this.#management),
+      ...templateAbilities(this.#templates),
+      network: networkOf(commands, options, host.log),
+    };
   }
 
   get place(): string {
@@ -129,7 +134,9 @@ export class LibvirtDriver implements Driver {
       consoles: new LibvirtConsoles(domain, this.#hypervisor, this.#transport),
     };
     return createMachine(context, {
-      ...descriptionAbilities(context, this.#management), ...templatingAbilities(context, this.#templates), migration: migrationOf(context, this.#uri.scheme, this.#transport),
+      ...descriptionAbilities(context, this.#management),
+      ...templatingAbilities(context, this.#templates),
+      migration: migrationOf(context, this.#uri.scheme, this.#transport),
     });
   }
 

@@ -53,7 +53,8 @@ export const isStoppedByDisk = ({ state, reason }: StateAndReason): boolean =>
  * As {@link isStoppedByDisk}, of one that has just been told to go on after such a fault: where the fault is told
  * before libvirt has seen it go on, libvirt keeps no reason.
  */
-export const isStoppedAgain = (now: StateAndReason): boolean => isStoppedByDisk(now) || (now.state === DomainState.PAUSED && now.reason === PausedReason.UNKNOWN);
+export const isStoppedAgain = (now: StateAndReason): boolean =>
+  isStoppedByDisk(now) || (now.state === DomainState.PAUSED && now.reason === PausedReason.UNKNOWN);
 
 /** What libvirt is doing with a guest that it has paused for it; undefined where it does nothing. */
 export function workOn({ state, reason }: StateAndReason): string | undefined {

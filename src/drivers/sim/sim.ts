@@ -27,7 +27,14 @@ export class SimDriver implements Driver {
   #lastId = 0;
 
   constructor({ instances, count, latency, faults }: SimOptions, host: DriverHost) {
-    this.#world = { id: randomUUID(), host, latency, faults: new Map(Object.entries(faults)), startedAt: performance.now(), management: () => this.#management() };
+    this.#world = {
+      id: randomUUID(),
+      host,
+      latency,
+      faults: new Map(Object.entries(faults)),
+      startedAt: performance.now(),
+      management: () => this.#management(),
+    };
     const machines = instances.map((instance) => {
       const { name, state: power } = typeof instance === 'string' ? { name: instance, state: 'on' as const } : instance;
       return this.#newMachine({ name, power, hardware: USUAL_HARDWARE });

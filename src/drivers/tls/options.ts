@@ -14,7 +14,10 @@ import { parseFingerprint, type Trust } from '../../protocols/tls/connect.js';
 export const oneOrMore = <Schema extends v.GenericSchema<string, unknown>>(schema: Schema, what: string) => {
   const one = v.pipe(schema, v.transform((value) => [value]));
   const more = v.pipe(v.array(schema), v.minLength(1, `${what} is expected`));
-  return v.lazy((value): v.GenericSchema<string | string[], v.InferOutput<Schema>[]> => (Array.isArray(value) ? more : one) as v.GenericSchema<string | string[], v.InferOutput<Schema>[]>);
+  return v.lazy(
+    (value): v.GenericSchema<string | string[], v.InferOutput<Schema>[]> =>
+      (Array.isArray(value) ? more : one) as v.GenericSchema<string | string[], v.InferOutput<Schema>[]>,
+  );
 };
 
 /** The scheme, host and port of a server. A path would not be used, so it is refused rather than swallowed. */

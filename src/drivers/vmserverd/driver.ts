@@ -53,7 +53,11 @@ export class VmserverdDriver implements Driver {
   /** The last events of all machines, in the order in which they happened. */
   async dmesg(signal: AbortSignal): Promise<string> {
     const entries = [...this.#inventory.entries].slice(0, LOGGED_MACHINES);
-    const logs = await Promise.allSettled(entries.map(async ({ config, name }) => (await readEvents(this.#context, config, LOGGED_EVENTS, signal)).map((event) => ({ name, event }))));
+    const logs = await Promise.allSettled(
+      entries.map(async ({ config, name }) =>
+        (await readEvents(this.#context, config, LOGGED_EVENTS, signal)).map((event) => ({ name, event })),
+      ),
+    );
     const told = logs.flatMap((log) => (log.status === 'fulfilled' ? [log.value] : []));
     // one that has just gone has no events; where none has any, the reason is told
     const [failed] = logs.flatMap((log) => (log.status === 'rejected' ? [log.reason as Error] : []));

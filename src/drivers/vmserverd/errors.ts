@@ -35,7 +35,8 @@ export class LoginRefused extends AuthdRefusal {
   }
 }
 
-export const refusal = (error: unknown, hint: string): LoginRefused | undefined => (error instanceof AuthdRefusal && error.isLogin ? new LoginRefused(error, hint) : undefined);
+export const refusal = (error: unknown, hint: string): LoginRefused | undefined =>
+  error instanceof AuthdRefusal && error.isLogin ? new LoginRefused(error, hint) : undefined;
 
 /** @returns what is no error of vmserverd's as it is: an abort's reason, an ArgoError, a fault of ours */
 export function explain(error: unknown, effect: Effect): unknown {

@@ -48,7 +48,12 @@ export class Inventory {
     this.#operations = new Set([...operations].map(({ name }) => name));
     const { vms } = await connections.ask('VMServerd_GetConnectedVMList', GET_CONNECTED_VM_LIST, {}, signal);
     const found = new Map<string, Entry>();
-    for (const { config, displayName, state, stateName } of vms) found.set(config, { config, name: displayName ?? this.#known.get(config)?.name ?? nameOf(config), state: toPowerState(state, stateName) });
+    for (const { config, displayName, state, stateName } of vms)
+      found.set(config, {
+        config,
+        name: displayName ?? this.#known.get(config)?.name ?? nameOf(config),
+        state: toPowerState(state, stateName),
+      });
     const others = [...await this.#registered(signal)].filter((config) => !found.has(config));
     for (let at = 0; at < others.length; at += LOOKED_AT_A_TIME) {
       const looked = await Promise.all(others.slice(at, at + LOOKED_AT_A_TIME).map((config) => this.#look(config, signal)));

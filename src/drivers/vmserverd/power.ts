@@ -40,15 +40,30 @@ const ANSWER_GRACE = 60_000;
  * Orders a step once, on the connection on which the machine has just been seen to be the one that is meant.
  * @throws ArgoError; NO SUCH INSTANCE where the name at that path is another's by now
  */
-export async function take(context: ServerContext, { id: config, name }: { readonly id: string; readonly name: string }, step: StepName, signal: AbortSignal): Promise<void> {
+export async function take(
+  context: ServerContext,
+  { id: config, name }: { readonly id: string; readonly name: string },
+  step: StepName,
+  signal: AbortSignal,
+): Promise<void> {
   const { action, mode, isGuests = false } = STEPS[step] as Step;
   const wait = isGuests ? GUEST_PATIENCE : POWER_WAIT;
-  const task = await context.use('acts', () => beforeSending(signal, (sending) => context.connections.use('orders', signal, async (held) => {
-    const { vm } = await unacted(held.ask('VM_INFO', VM_INFO, { config }));
-    if (vm.displayName !== undefined && vm.displayName !== name) throw new ArgoError('NO SUCH INSTANCE', 'it has another name by now');
-    const { task } = await held.order('X_VM_PowerOp', POWER_OP, { config, action, mode, wait }, { onSend: sending, answerTimeout: wait * 1000 + ANSWER_GRACE });
-    return task;
-  })));
+  const task = await context.use('acts', () =>
+    beforeSending(signal, (sending) =>
+      context.connections.use('orders', signal, async (held) => {
+        const { vm } = await unacted(held.ask('VM_INFO', VM_INFO, { config }));
+        if (vm.displayName !== undefined && vm.displayName !== name)
+          throw new ArgoError('NO SUCH INSTANCE', 'it has another name by now');
+        const { task } = await held.order(
+          'X_VM_PowerOp',
+          POWER_OP,
+          { config, action, mode, wait },
+          { onSend: sending, answerTimeout: wait * 1000 + ANSWER_GRACE },
+        );
+        return task;
+      }),
+    ),
+  );
   if (!isGuests) await follow(context, task, signal);
 }
 
@@ -72,7 +87,11 @@ async function follow(context: ServerContext, task: string, signal: AbortSignal)
   }
 }
 
-async function statusOf({ connections }: ServerContext, task: string, signal: AbortSignal): Promise<{ readonly state: string; readonly error?: string | undefined }> {
+async function statusOf(
+  { connections }: ServerContext,
+  task: string,
+  signal: AbortSignal,
+): Promise<{ readonly state: string; readonly error?: string | undefined }> {
   try {
     return (await connections.ask('TaskManager_StatusOfTask', STATUS_OF_TASK, { task }, signal)).status;
   } catch (error) {

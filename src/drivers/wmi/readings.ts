@@ -167,7 +167,11 @@ export class BootMarks {
     const earliest = asked - uptime - this.#slack;
     const latest = answered - uptime + this.#slack;
     const last = this.#last;
-    const isSame = last !== undefined && (carrier !== last.carrier || (written !== undefined && written === last.written) || (earliest <= last.latest && latest >= last.earliest));
+    const isSame
+      = last !== undefined
+        && (carrier !== last.carrier
+          || (written !== undefined && written === last.written)
+          || (earliest <= last.latest && latest >= last.earliest));
     const mark = isSame ? last.mark : String(this.#boots += 1);
     this.#last = { written, carrier, earliest, latest, mark };
     return mark;

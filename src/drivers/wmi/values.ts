@@ -31,7 +31,16 @@ export function time(value: WmiValue | undefined): number | undefined {
   const written = text(value).trim();
   const cim = CIM_DATETIME.exec(written);
   if (cim) {
-    const [year, month, day, hours, minutes, seconds, ms, offset] = cim.slice(1).map(Number) as [number, number, number, number, number, number, number, number];
+    const [year, month, day, hours, minutes, seconds, ms, offset] = cim.slice(1).map(Number) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     return Date.UTC(year, month - 1, day, hours, minutes - offset, seconds, ms);
   }
   const iso = ISO_DATETIME.exec(written);

@@ -60,7 +60,13 @@ export class XenServerDriver implements Driver {
 
   #foundHosts(): FoundHost[] {
     const { inventory, pool } = this.#context;
-    return [...inventory.hosts].map(([handle, { uuid, name, address }]) => ({ uuid, name, address, mac: inventory.macOf(handle), answers: address === pool.master }));
+    return [...inventory.hosts].map(([handle, { uuid, name, address }]) => ({
+      uuid,
+      name,
+      address,
+      mac: inventory.macOf(handle),
+      answers: address === pool.master,
+    }));
   }
 
   async #vms(): Promise<Sighting[]> {

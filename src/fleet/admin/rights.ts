@@ -1,6 +1,22 @@
 import { bucketStream, infoSubject, keysSubject } from '../bus-store.js';
 import {
-  ALIVE_OF_ALL, aliveSubject, askSubject, AUDIT_STREAM, auditSubject, EVENTS_OF_ALL, EVENTS_STREAM, eventSubject, inboxPrefix, INVENTORY_BUCKET, LEASES_BUCKET, NEWS_OF_ALL, newsSubject, orderSubject, resultSubject, storeSubject, tokenOf,
+  ALIVE_OF_ALL,
+  aliveSubject,
+  askSubject,
+  AUDIT_STREAM,
+  auditSubject,
+  EVENTS_OF_ALL,
+  EVENTS_STREAM,
+  eventSubject,
+  inboxPrefix,
+  INVENTORY_BUCKET,
+  LEASES_BUCKET,
+  NEWS_OF_ALL,
+  newsSubject,
+  orderSubject,
+  resultSubject,
+  storeSubject,
+  tokenOf,
 } from '../subjects.js';
 
 /**
@@ -117,7 +133,11 @@ const distinct = (rights: readonly Right[]): Right[] => [...new Map(rights.map((
 /** All that a member needs, in each of its parts. */
 export function rightsOf(member: Member): Rights {
   const each = member.parts.map((part) => RIGHTS_OF[part](member));
-  return { publish: distinct(each.flatMap(({ publish }) => publish)), subscribe: distinct(each.flatMap(({ subscribe }) => subscribe)), answers: each.some(({ answers }) => answers) };
+  return {
+    publish: distinct(each.flatMap(({ publish }) => publish)),
+    subscribe: distinct(each.flatMap(({ subscribe }) => subscribe)),
+    answers: each.some(({ answers }) => answers),
+  };
 }
 
 /** What a key must not be able to do: each is tried on nobody. */

@@ -29,7 +29,13 @@ export interface FrontAuditParts {
  * of those before them had to give way while the bus was away.
  */
 const auditMessage = v.object({
-  v: v.literal(FLEET_VERSION), front: v.string(), outbox: v.string(), from: v.number(), to: v.number(), lost: v.optional(v.number()), entries: v.array(v.record(v.string(), v.unknown())),
+  v: v.literal(FLEET_VERSION),
+  front: v.string(),
+  outbox: v.string(),
+  from: v.number(),
+  to: v.number(),
+  lost: v.optional(v.number()),
+  entries: v.array(v.record(v.string(), v.unknown())),
 });
 type AuditMessage = v.InferOutput<typeof auditMessage>;
 

@@ -220,7 +220,10 @@ export class Errand {
     if (this.#cancelledUntil !== undefined) return this.#cancelledUntil;
     const { at, sendBy, answerBy } = this.#parts.message;
     const expected = this.#began + answerBy - at;
-    const overtime = this.#running === undefined ? 0 : Math.min(this.#running + this.#pace.runningPatience + this.#pace.answerGrace, expected + this.#pace.overtime);
+    const overtime
+      = this.#running === undefined
+        ? 0
+        : Math.min(this.#running + this.#pace.runningPatience + this.#pace.answerGrace, expected + this.#pace.overtime);
     const silent = Math.max(this.#began + sendBy - at, this.#heard ?? 0) + this.#pace.silenceLongest;
     return Math.min(Math.max(expected, overtime), silent);
   }

@@ -99,9 +99,20 @@ export class Front {
 
 /** A site as the gate tells of it: its providers are called here by the site's name and their own, and stand in that order. */
 const asKnown = ({ name, trouble, heard, skew, alive }: SiteInfo): KnownSite => ({
-  name, trouble, heard, skew,
-  started: alive?.started, version: alive?.version, orders: alive?.orders, outbox: alive?.outbox,
-  providers: inOrder(alive?.providers ?? [], ({ name: own }) => own).map(({ name: own, type, stale, held }) => ({ name: fullNameOf(name, own), type, stale, held })),
+  name,
+  trouble,
+  heard,
+  skew,
+  started: alive?.started,
+  version: alive?.version,
+  orders: alive?.orders,
+  outbox: alive?.outbox,
+  providers: inOrder(alive?.providers ?? [], ({ name: own }) => own).map(({ name: own, type, stale, held }) => ({
+    name: fullNameOf(name, own),
+    type,
+    stale,
+    held,
+  })),
 });
 
 /** What this server itself has is here already. */

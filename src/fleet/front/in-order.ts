@@ -81,7 +81,13 @@ export class InOrder<T extends object> {
     const keys = items.map((item, place) =>
       orderKey(this.#nameOf(item)) + MARK + String.fromCharCode(PLACE_FIRST + (place >> PLACE_BITS), PLACE_FIRST + (place & (2 ** PLACE_BITS - 1))));
     keys.sort();
-    return { keys, items: keys.map((key) => items[((key.charCodeAt(key.length - 2) - PLACE_FIRST) << PLACE_BITS) + key.charCodeAt(key.length - 1) - PLACE_FIRST]!) };
+    return {
+      keys,
+      items: keys.map(
+        (key) =>
+          items[((key.charCodeAt(key.length - 2) - PLACE_FIRST) << PLACE_BITS) + key.charCodeAt(key.length - 1) - PLACE_FIRST]!,
+      ),
+    };
   }
 }
 

@@ -50,7 +50,13 @@ export class SiteOrders {
 
   /** @throws ArgoError as of {@link FarGate.change} */
   async change(target: Target, { operation, value }: FarChange, call: FarCall): Promise<Pick<FarOutcome, 'result'>> {
-    const { answer: { result } } = await this.#carry(target, call, call.deadline ?? call.actionTimeout, (common): SettingMessage => ({ ...common, set: operation, value }));
+    const {
+      answer: { result },
+    } = await this.#carry(target, call, call.deadline ?? call.actionTimeout, (common): SettingMessage => ({
+      ...common,
+      set: operation,
+      value,
+    }));
     return { result };
   }
 

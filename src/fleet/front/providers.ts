@@ -89,7 +89,9 @@ export class RemoteProviders {
   #offeredBy(site: string): readonly (readonly [string, string])[] {
     const { inventory } = this.#parts;
     const { alive } = this.#parts.site(site);
-    const all = alive?.providers.map(({ name, type }) => [name, type] as const) ?? inventory.providersOf(site).map((name) => [name, inventory.of(site, name)!.type] as const);
+    const all
+      = alive?.providers.map(({ name, type }) => [name, type] as const)
+        ?? inventory.providersOf(site).map((name) => [name, inventory.of(site, name)!.type] as const);
     return inOrder(all, ([name]) => name);
   }
 

@@ -98,10 +98,16 @@ export class Talk {
     const data = packed(going);
     const signature = this.#parts.signer.sign(subject, data);
     const parcel: Parcel = { site: first.letter.site, subject, data, signature, sent: byId(going) };
-    const conversation = this.bus.converse(subject, data, { [FROM_HEADER]: this.front, [SIGNATURE_HEADER]: signature }, (message) => this.#hear(parcel, message), (error) => {
-      if (error.reason === 'no responders') for (const listener of this.#missing) listener(parcel.site, error.message);
-      for (const one of going) if (!one.isOver) one.failed(error);
-    });
+    const conversation = this.bus.converse(
+      subject,
+      data,
+      { [FROM_HEADER]: this.front, [SIGNATURE_HEADER]: signature },
+      (message) => this.#hear(parcel, message),
+      (error) => {
+        if (error.reason === 'no responders') for (const listener of this.#missing) listener(parcel.site, error.message);
+        for (const one of going) if (!one.isOver) one.failed(error);
+      },
+    );
     let open = going.length;
     for (const one of going) {
       one.ended = () => {

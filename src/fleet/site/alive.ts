@@ -196,6 +196,11 @@ export class Alive {
       providers: [...offered()], orders: orders(), outbox: outbox(), ...(this.#isLeaving && { leaving: true }), ...(this.#isFirst && { opening: true }),
     };
     const room = FLEET_MESSAGE / 2 / Math.max(1, said.providers.length);
-    return { ...said, providers: said.providers.map((one) => (one.stale === undefined ? one : { ...one, stale: harmless(oneLine(one.stale, Math.min(room / 4, FLEET_STALE_WORDS))) })) };
+    return {
+      ...said,
+      providers: said.providers.map((one) =>
+        one.stale === undefined ? one : { ...one, stale: harmless(oneLine(one.stale, Math.min(room / 4, FLEET_STALE_WORDS))) },
+      ),
+    };
   }
 }

@@ -85,10 +85,16 @@ export class Door {
    * Hands over each message of what came, where a front of this site has signed it for that purpose; whoever sent anything else is answered.
    * @param purpose the subject at which it came, as we know it
    */
-  admit<Message extends Signed>(asked: BusMessage, purpose: string, schema: v.GenericSchema<unknown, Message>, take: (message: Message, to: Replying) => void): void {
+  admit<Message extends Signed>(
+    asked: BusMessage,
+    purpose: string,
+    schema: v.GenericSchema<unknown, Message>,
+    take: (message: Message, to: Replying) => void,
+  ): void {
     const front = asked.header(FROM_HEADER);
     const key = front === undefined ? undefined : this.#parts.ceilings.keyOf(front);
-    if (front === undefined || !key?.verifies(purpose, asked.data, asked.header(SIGNATURE_HEADER))) return this.#turnAway(asked, front);
+    if (front === undefined || !key?.verifies(purpose, asked.data, asked.header(SIGNATURE_HEADER)))
+      return this.#turnAway(asked, front);
     const to: Replying = { respond: asked.respond };
     let contents: readonly unknown[];
     try {
@@ -103,10 +109,16 @@ export class Door {
     }
   }
 
-  #read<Message extends Signed>(content: unknown, schema: v.GenericSchema<unknown, Message>, front: string, to: Replying): Message | undefined {
+  #read<Message extends Signed>(
+    content: unknown,
+    schema: v.GenericSchema<unknown, Message>,
+    front: string,
+    to: Replying,
+  ): Message | undefined {
     try {
       const message = checkMessage(schema, content);
-      if (message.site !== this.#parts.site || frontOf(message) !== front) throw new MessageFault(`it is of ${frontOf(message)} for ${message.site}`);
+      if (message.site !== this.#parts.site || frontOf(message) !== front)
+        throw new MessageFault(`it is of ${frontOf(message)} for ${message.site}`);
       return message;
     } catch (thrown) {
       if (!(thrown instanceof MessageFault)) throw thrown;
@@ -129,12 +141,18 @@ export class Door {
   /** Of a front that is not known, or with a signature that is not its. */
   #turnAway(asked: BusMessage, from: string | undefined): void {
     const ids = looselyIn(asked.data).flatMap((content) => outline(content).id ?? []);
-    this.#turnedAway.add({ from: from === undefined ? '' : harmless(oneLine(from, FLEET_DETAIL)), reason: 'it is signed by no key of a front of this site', id: ids[0] });
+    this.#turnedAway.add({
+      from: from === undefined ? '' : harmless(oneLine(from, FLEET_DETAIL)),
+      reason: 'it is signed by no key of a front of this site',
+      id: ids[0],
+    });
     if (ids.length === 0) return;
     const { site, incarnation } = this.#parts;
     const refusal = refused('NOT ALLOWED', `site ${site} knows no front with that key`);
     const purpose = refusalPurpose(asked.data, asked.header(SIGNATURE_HEADER));
-    for (const answers of parcelsOf(ids.map((id) => ({ data: writeMessage({ v: FLEET_VERSION, id, incarnation, ...refusal }) })))) {
+    for (const answers of parcelsOf(
+      ids.map((id) => ({ data: writeMessage({ v: FLEET_VERSION, id, incarnation, ...refusal }) })),
+    )) {
       const data = packed(answers);
       asked.respond(data, this.#headers(purpose, data));
     }
@@ -146,9 +164,16 @@ export class Door {
     this.#turnedAway.add({ from: front, reason, id });
     if (id === undefined) return;
     const isOther = version !== undefined && version !== FLEET_VERSION;
-    this.answer([to], { id, front }, {
-      ...isOther ? refused('NOT SUPPORTED', `site ${this.#parts.site}: ${reason}`) : refused('BAD REQUEST', harmless(oneLine(reason, FLEET_DETAIL))), early: true,
-    });
+    this.answer(
+      [to],
+      { id, front },
+      {
+        ...(isOther
+          ? refused('NOT SUPPORTED', `site ${this.#parts.site}: ${reason}`)
+          : refused('BAD REQUEST', harmless(oneLine(reason, FLEET_DETAIL)))),
+        early: true,
+      },
+    );
   }
 
   #write({ id, front }: Asker, answer: Answer): Uint8Array {

@@ -64,7 +64,16 @@ export class EventSender {
   /** Until it has been told to end, or the signal is aborted. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { bell, bus, events } = this.#parts;
-    await keepSending({ bus, bell, isEnding: () => this.#isEnding, send: () => this.#sendNext(), failed: (error, isDown) => this.#failed(error, isDown) }, signal);
+    await keepSending(
+      {
+        bus,
+        bell,
+        isEnding: () => this.#isEnding,
+        send: () => this.#sendNext(),
+        failed: (error, isDown) => this.#failed(error, isDown),
+      },
+      signal,
+    );
     await events.settle();
   }
 

@@ -126,7 +126,12 @@ export class SiteEvents {
     if (!(isOfInventory ? offers.isTold(provider) : offers.isShared(provider))) return undefined;
     const long = Object.entries(facts).filter(([key, value]) => LONG_TEXTS.includes(key) && typeof value === 'string');
     const shortened = Object.fromEntries(long.map(([key, value]) => [key, oneLine(String(value), FLEET_EVENT_TEXT)]));
-    const event: SiteEvent = { type: facts.type, incarnation, at: timeOf(at), event: JSON.stringify({ ...facts, ...shortened, provider, ...(subject?.id !== undefined && { id: subject.id }) }) };
+    const event: SiteEvent = {
+      type: facts.type,
+      incarnation,
+      at: timeOf(at),
+      event: JSON.stringify({ ...facts, ...shortened, provider, ...(subject?.id !== undefined && { id: subject.id }) }),
+    };
     const { length } = messageOf(site, { ...event, seq: Number.MAX_SAFE_INTEGER });
     if (length <= FLEET_MESSAGE) return event;
     log('warn', 'an event is not told to the fleet', { type: facts.type, provider, reason: `it would have ${length} bytes, and at most ${FLEET_MESSAGE} can be` });

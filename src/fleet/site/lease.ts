@@ -289,7 +289,11 @@ export class SiteLease implements Lease {
 
   #message(more: Pick<LeaseMessage, 'released'>): Uint8Array {
     const { site, incarnation, signer } = this.#parts;
-    return seal(signer, this.#subject, writeMessage({ v: FLEET_VERSION, site, incarnation, term: this.#term, beat: this.#beat, ...more } satisfies LeaseMessage));
+    return seal(
+      signer,
+      this.#subject,
+      writeMessage({ v: FLEET_VERSION, site, incarnation, term: this.#term, beat: this.#beat, ...more } satisfies LeaseMessage),
+    );
   }
 
   /** What is there; one that cannot be read, as of a newer version, or was not signed by who is said to hold it, is another's. */

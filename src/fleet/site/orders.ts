@@ -104,7 +104,9 @@ export class Orders {
       return;
     }
     const { provider, machine, instance, principal: { account } } = order;
-    void this.#process(key, asker, to, { provider, machine, instance, account }, (one, isNew) => (isNew ? this.#decide(key, order, one) : this.#refusal(key, order) ?? this.#tooEarly()));
+    void this.#process(key, asker, to, { provider, machine, instance, account }, (one, isNew) =>
+      isNew ? this.#decide(key, order, one) : (this.#refusal(key, order) ?? this.#tooEarly()),
+    );
   }
 
   #result(question: ResultMessage, to: Replying): void {

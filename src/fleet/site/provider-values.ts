@@ -115,7 +115,7 @@ export class ProviderValues {
     this.isDoubtful = false;
     const chunks = this.#chunksNeeded(this.#stock.count(this.name));
     const ids = Array.from({ length: chunks }, (): string[] => []);
-    const meanwhile = this.#meanwhile = [] as string[];
+    const meanwhile = (this.#meanwhile = [] as string[]);
     let count = 0;
     for (const id of this.#stock.ids(this.name)) {
       ids[chunkOf(id, chunks)]!.push(id);
@@ -183,7 +183,7 @@ export class ProviderValues {
   written(most: number): (readonly [index: number, revision: number])[] {
     const found: [number, number][] = [];
     for (let looked = 0; looked < this.#chunks && found.length < most; looked += 1) {
-      const index = this.#readNext = (this.#readNext + 1) % this.#chunks;
+      const index = (this.#readNext = (this.#readNext + 1) % this.#chunks);
       const revision = this.#digests[index] === undefined ? undefined : this.#revisions[index];
       if (revision !== undefined && !this.#isGone && !this.#underWay.has(index)) found.push([index, revision]);
     }
@@ -205,7 +205,8 @@ export class ProviderValues {
   /** Nothing was written. */
   leave(index: number): void {
     this.#underWay.delete(index);
-    if (this.#now.size === 0 && this.#underWay.size === 0) this.#kept = this.#isGone ? 0 : this.#isDivided ? this.#chunks : this.#kept;
+    if (this.#now.size === 0 && this.#underWay.size === 0)
+      this.#kept = this.#isGone ? 0 : this.#isDivided ? this.#chunks : this.#kept;
   }
 
   /** It could not be written. */
@@ -218,7 +219,7 @@ export class ProviderValues {
   spread(): boolean {
     if (this.#chunks >= FLEET_CHUNKS) return false;
     this.#least = this.#chunks * 2;
-    return this.isDoubtful = true;
+    return (this.isDoubtful = true);
   }
 
   #chunksNeeded(machines: number): number {
@@ -244,7 +245,7 @@ export class ProviderValues {
       there.push(id);
       let can = places.get(machine.capabilities);
       if (can === undefined) {
-        places.set(machine.capabilities, can = capabilities.length);
+        places.set(machine.capabilities, (can = capabilities.length));
         capabilities.push([...machine.capabilities]);
       }
       machines.push([id, machine.name, MACHINE_TYPES.indexOf(machine.type), POWER_STATES.indexOf(machine.state), can]);

@@ -56,14 +56,26 @@ export class SiteRole {
     const feed = new EventFeed(events, () => this.#settings.groups);
     const stock = new Stock(registry, capabilitiesOf);
     const leases = this.#leases = new SiteLeases({ ...own, keys, refused, bucket: bus.bucket(LEASES_BUCKET), changed: () => this.#changed() });
-    const offers = new Offers({ stock, share: () => this.#settings.fleet.share, providers: () => this.#settings.providers, leaseOf: (name) => leases.of(name) });
+    const offers = new Offers({
+      stock,
+      share: () => this.#settings.fleet.share,
+      providers: () => this.#settings.providers,
+      leaseOf: (name) => leases.of(name),
+    });
     const kept = (): number => this.#settings.fleet.outboxSize;
     const told = this.#told = new SiteEvents({
       ...own, feed, bus, offers, changes: state.outbox('fleet events', kept), deeds: state.outbox('fleet deeds', kept), notes: state.keyValue('fleet events'),
     });
     this.#inventory = new Inventory({
-      ...own, stock, feed, bucket: bus.bucket(INVENTORY_BUCKET), kept: state.keyValue('fleet inventory'),
-      told: () => offers.shared().filter((provider) => offers.isTold(provider)), isOpen: (provider) => offers.isOpen(provider), seq: () => told.last, life: () => told.life,
+      ...own,
+      stock,
+      feed,
+      bucket: bus.bucket(INVENTORY_BUCKET),
+      kept: state.keyValue('fleet inventory'),
+      told: () => offers.shared().filter((provider) => offers.isTold(provider)),
+      isOpen: (provider) => offers.isOpen(provider),
+      seq: () => told.last,
+      life: () => told.life,
     });
     this.#site = new Site({
       gate, state, bus, signer, log, incarnation, version,

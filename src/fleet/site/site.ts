@@ -51,7 +51,11 @@ export interface SiteTimes {
 }
 
 const TIMES: SiteTimes = {
-  clocks: { now: () => Date.now(), steady: () => performance.now() }, hush: FLEET_HUSH, hushAgain: FLEET_HUSH_AGAIN, runningFirst: FLEET_RUNNING_FIRST, runningEvery: FLEET_RUNNING_INTERVAL,
+  clocks: { now: () => Date.now(), steady: () => performance.now() },
+  hush: FLEET_HUSH,
+  hushAgain: FLEET_HUSH_AGAIN,
+  runningFirst: FLEET_RUNNING_FIRST,
+  runningEvery: FLEET_RUNNING_INTERVAL,
 };
 
 /** What this server is for fronts: it carries out what they order, through its own gate. */

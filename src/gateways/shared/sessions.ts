@@ -172,7 +172,14 @@ export class Sessions {
     const { id, member, mark, address, begun, used } = session;
     session.saved = used;
     const now = performance.now();
-    this.#parts.store.save({ id, account: member.name, mark, address, begun: Math.round(Date.now() - (now - begun)), used: Math.round(Date.now() - (now - used)) });
+    this.#parts.store.save({
+      id,
+      account: member.name,
+      mark,
+      address,
+      begun: Math.round(Date.now() - (now - begun)),
+      used: Math.round(Date.now() - (now - used)),
+    });
   }
 
   /** Where it logged in was looked at then, and is again with each reload. */

@@ -200,7 +200,8 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
   /** Those who are in as an account that no local user has any longer are ended. */
   #endLocals(): void {
     const accounts = new Set(Object.values(this.#options['local-users']));
-    for (const connection of this.#connections.keys()) if (connection.localAccount !== undefined && !accounts.has(connection.localAccount)) connection.destroy();
+    for (const connection of this.#connections.keys())
+      if (connection.localAccount !== undefined && !accounts.has(connection.localAccount)) connection.destroy();
   }
 
   #sweep(): void {

@@ -51,14 +51,19 @@ export class WebGateway implements Gateway<WebOptions> {
     this.#api = openApi(version);
     this.#feeds = new Feeds(host.log);
     this.#sessions = new Sessions(timesOf(options), {
-      accounts: host.accounts, store: new SessionStore(host.state.kv, host.log), ended: ({ id }) => this.#consoles.endSession(id),
+      accounts: host.accounts,
+      store: new SessionStore(host.state.kv, host.log),
+      ended: ({ id }) => this.#consoles.endSession(id),
     });
     this.#logins = new Logins({ sessions: this.#sessions, accounts: host.accounts, log: host.log, version });
-    this.#mount = host.doors.http.mount((...asked) => this.#answer(...asked), (...asked) => this.#upgrade(...asked));
+    this.#mount = host.doors.http.mount(
+      (...asked) => this.#answer(...asked),
+      (...asked) => this.#upgrade(...asked),
+    );
   }
 
   async prepare(options: WebOptions): Promise<Change> {
-    const files = this.#files ?? await Files.load();
+    const files = this.#files ?? (await Files.load());
     if (this.#files === undefined) await this.#sessions.restore();
     const { commit, cancel } = await this.#mount.prepare(entranceSettings(options), '/');
     return {
@@ -113,7 +118,13 @@ export class WebGateway implements Gateway<WebOptions> {
     }
   }
 
-  async #answerVisitor(request: IncomingMessage, response: ServerResponse, visit: Visit, visitor: Visitor, path: readonly string[]): Promise<void> {
+  async #answerVisitor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    visit: Visit,
+    visitor: Visitor,
+    path: readonly string[],
+  ): Promise<void> {
     const [room, ...rest] = path;
     const method = methodOf(request);
     if (visitor.session !== undefined && method !== 'GET') checkIntent(request.headers);
@@ -133,14 +144,24 @@ export class WebGateway implements Gateway<WebOptions> {
       // one for many machines at a time
       setMaxListeners(0, signal);
       const asked: ApiRequest = {
-        method, path, query: visit.query,
+        method,
+        path,
+        query: visit.query,
         caller: { member: visitor.member, actor },
         signal,
         json: () => readJson(request, visit),
       };
       // what does not end by its signal is not waited for longer than the client may wait
       const answer = await unlessAborted(this.#api.answer(asked), visit.signal);
-      if ('json' in answer) return this.#send(request, response, visitor, answer.status, () => JSON.stringify(answer.json), Object.entries(answer.headers ?? {}).flat());
+      if ('json' in answer)
+        return this.#send(
+          request,
+          response,
+          visitor,
+          answer.status,
+          () => JSON.stringify(answer.json),
+          Object.entries(answer.headers ?? {}).flat(),
+        );
       // it would go on for as long as it is read
       const forget = onAbort(this.#draining.signal, (reason) => stream.abort(reason));
       await sendAnswer(request, response, visit, answer).finally(forget);
@@ -148,7 +169,14 @@ export class WebGateway implements Gateway<WebOptions> {
   }
 
   /** Sends JSON, which may be long: one a turn of the loop, and none where the account has too much unread already. @throws ArgoError BUSY */
-  async #send(request: IncomingMessage, response: ServerResponse, { member }: Visitor, status: number, make: () => JsonText | string, headers: readonly string[] = []): Promise<void> {
+  async #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { member }: Visitor,
+    status: number,
+    make: () => JsonText | string,
+    headers: readonly string[] = [],
+  ): Promise<void> {
     const slices = new Slices();
     if (slices.isOverNow()) await slices.pause();
     const json = make();
@@ -159,7 +187,8 @@ export class WebGateway implements Gateway<WebOptions> {
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, arrival: Arrival): Promise<void> {
     try {
       checkHost(request.headers, this.#names);
-      if (request.method !== 'GET' || !/^websocket$/i.test(request.headers.upgrade ?? '')) throw new HttpError(400, 'only HTTP and WebSocket are spoken here');
+      if (request.method !== 'GET' || !/^websocket$/i.test(request.headers.upgrade ?? ''))
+        throw new HttpError(400, 'only HTTP and WebSocket are spoken here');
       if (!['/api/feed', '/api/console'].includes(arrival.path)) throw nothingHere();
       const visitor = await visitorOf(request, arrival, this.#sessions, this.#host.accounts);
       socket.once('close', () => visitor.release());

@@ -51,7 +51,13 @@ interface Lane {
 export class Delivery {
   readonly #parts: DeliveryParts;
   readonly #acknowledger: Acknowledger;
-  readonly #lanes: readonly Lane[] = Array.from({ length: WEBHOOK_AT_A_TIME }, (_, index) => ({ isFirst: index === 0, held: undefined, failures: 0, notBefore: 0 }));
+  readonly #lanes: readonly Lane[] = Array.from({ length: WEBHOOK_AT_A_TIME }, (_, index) => ({
+    isFirst: index === 0,
+    held: undefined,
+    failures: 0,
+    notBefore: 0,
+  }));
+
   /** read from the disk and not begun */
   #page: OutboxEvent[] = [];
   #reading: Promise<void> | undefined;
@@ -103,7 +109,7 @@ export class Delivery {
     while (!this.#mustStop(signal)) {
       const { rings } = bell;
       try {
-        if (rests() || !await this.#step(lane, signal)) {
+        if (rests() || !(await this.#step(lane, signal))) {
           if (this.#ending !== undefined) return;
           await bell.wait(signal, rings);
         }
@@ -119,7 +125,7 @@ export class Delivery {
   async #step(lane: Lane, signal: AbortSignal): Promise<boolean> {
     const { losses } = this.#parts;
     lane.held ??= await this.#take(lane);
-    const kept = lane.held && JSON.parse(lane.held.event) as Kept;
+    const kept = lane.held && (JSON.parse(lane.held.event) as Kept);
     if (kept && lane.failures > 0 && this.#giveUp(kept)) {
       this.#done(lane);
       return true;
@@ -140,7 +146,9 @@ export class Delivery {
   async #take({ isFirst }: Lane): Promise<OutboxEvent | undefined> {
     if (this.#parts.outlet().isOrdered && !isFirst) return undefined;
     if (this.#page.length === 0 && this.#open.size < STATE_PAGE) {
-      this.#reading ??= this.#readPage().finally(() => { this.#reading = undefined; });
+      this.#reading ??= this.#readPage().finally(() => {
+        this.#reading = undefined;
+      });
       await this.#reading;
     }
     const [next] = this.#page;
@@ -168,7 +176,8 @@ export class Delivery {
   /** Waits until it is time, and tries once. @returns whether it is done with; else it stays */
   async #attempt(kept: Kept, lane: Lane, signal: AbortSignal): Promise<boolean> {
     const { bell, rests, count, outlet } = this.#parts;
-    while (lane.notBefore > performance.now() && !this.#mustStop(signal)) await bell.wait(signal, bell.rings, lane.notBefore - performance.now());
+    while (lane.notBefore > performance.now() && !this.#mustStop(signal))
+      await bell.wait(signal, bell.rings, lane.notBefore - performance.now());
     if (this.#mustStop(signal) || rests()) return false;
     const { receiver } = outlet();
     const body = await this.#bodyOf(kept, outlet());

@@ -131,7 +131,10 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
     figuresIn(this.#host.metrics).proxies.delete(this.#host.name);
     this.#entrance?.close();
     this.#configurations.close();
-    await notLonger(ZABBIX_LAST_SENDS, Promise.all([this.#tasks.close(), this.#collecting.close(), this.#active?.stop(), this.#passive?.stop(), this.#starting]));
+    await notLonger(
+      ZABBIX_LAST_SENDS,
+      Promise.all([this.#tasks.close(), this.#collecting.close(), this.#active?.stop(), this.#passive?.stop(), this.#starting]),
+    );
     await this.#buffer.close();
   }
 

@@ -94,7 +94,8 @@ class Parser {
   constructor(source: string, vocabulary: Vocabulary) {
     const tokens: Token[] = [];
     TOKEN.lastIndex = 0;
-    for (let match = TOKEN.exec(source); match; match = TOKEN.exec(source)) tokens.push({ text: match[1]!, at: match.index + match[0].length - match[1]!.length });
+    for (let match = TOKEN.exec(source); match; match = TOKEN.exec(source))
+      tokens.push({ text: match[1]!, at: match.index + match[0].length - match[1]!.length });
     this.#tokens = tokens;
     this.#vocabulary = vocabulary;
     this.#end = { text: '', at: source.trimEnd().length };

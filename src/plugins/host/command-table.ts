@@ -75,12 +75,21 @@ function loadVerb(word: unknown, verb: unknown): { readonly row: VerbRow; readon
   const command = loadOne({ word, usage, help, right, on, options, words, run });
   if (OPEN_TO_ALL.includes(command.right)) throw new Error(`the right of ${command.word} ${own} must be one of ${RIGHTS.join(', ')}`);
   const { on: subject } = command;
-  const row = { word: own, usage: command.usage, help: command.help, right: command.right as Right, ...(subject !== undefined && { on: subject }), options: command.options, words: command.words };
+  const row = {
+    word: own,
+    usage: command.usage,
+    help: command.help,
+    right: command.right as Right,
+    ...(subject !== undefined && { on: subject }),
+    options: command.options,
+    words: command.words,
+  };
   return { row: Object.freeze(row), command: Object.freeze({ ...command, verb: own }) };
 }
 
 /** A list as it is now; what is no list is for the check to refuse. */
-const listOf = (value: unknown): unknown => (value === undefined ? Object.freeze([]) : Array.isArray(value) ? Object.freeze(Array.from(value as unknown[])) : value);
+const listOf = (value: unknown): unknown =>
+  value === undefined ? Object.freeze([]) : Array.isArray(value) ? Object.freeze(Array.from(value as unknown[])) : value;
 
 /** What is wrong with one row, which its author may have written without types. */
 function rowFault({ word, aliases, usage, help, right, alsoBy, on, options, words, run }: Untyped): string | undefined {

@@ -73,9 +73,22 @@ export const limitLines = ({ vcpus, memory, cpuLimit, disk }: Limits): readonly 
 ];
 
 /** What something has, and in brackets what it may have, as `key: value` lines. */
-export function hardwareLines(has: { readonly vcpus: number; readonly memory: bigint; readonly cpuLimit?: number | undefined; readonly disk?: bigint | undefined }, limits: Limits): readonly Line[] {
-  const line = <T>(key: string, value: T | undefined, range: Range<T> | undefined, words: (value: T) => string, limit = words): Line =>
-    [key, value === undefined ? undefined : `${words(value)}${range === undefined ? '' : ` (${fromTo(range, limit)})`}`];
+export function hardwareLines(
+  has: {
+    readonly vcpus: number;
+    readonly memory: bigint;
+    readonly cpuLimit?: number | undefined;
+    readonly disk?: bigint | undefined;
+  },
+  limits: Limits,
+): readonly Line[] {
+  const line = <T>(
+    key: string,
+    value: T | undefined,
+    range: Range<T> | undefined,
+    words: (value: T) => string,
+    limit = words,
+  ): Line => [key, value === undefined ? undefined : `${words(value)}${range === undefined ? '' : ` (${fromTo(range, limit)})`}`];
   return [
     line('vcpus', has.vcpus, limits.vcpus, String),
     line('memory', has.memory, limits.memory, bytes, formatBytes),

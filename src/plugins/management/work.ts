@@ -48,7 +48,12 @@ export async function carryOut<Name extends WorkName>(request: Context, name: Na
  * As {@link carryOut}, of what changes something: with `--dry-run` it says what would be done, and nothing is.
  * @returns undefined where nothing was done
  */
-export async function change<Name extends WorkName>(request: Context, name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>): Promise<{ readonly result: WorkResult<Name> } | undefined> {
+export async function change<Name extends WorkName>(
+  request: Context,
+  name: Name,
+  on: WorkSubject<Name>,
+  args: WorkArgs<Name>,
+): Promise<{ readonly result: WorkResult<Name> } | undefined> {
   const { actor, body, options, signal } = request;
   if (!options.dryRun) return { result: await carryOut(request, name, on, args) };
   const words = await actor.planWork(name, on, args, { deadline: options.timeout, signal }).catch((thrown: unknown) => {

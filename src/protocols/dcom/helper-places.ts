@@ -56,7 +56,13 @@ export class HelperPlaces {
         forget();
         this.#waiting.delete(waiting);
       };
-      const waiting: Waiting = { begin: () => { end(); this.#holders.add(holder); resolve(); } };
+      const waiting: Waiting = {
+        begin: () => {
+          end();
+          this.#holders.add(holder);
+          resolve();
+        },
+      };
       this.#waiting.add(waiting);
       const forget = onAbort(signal, (reason) => { end(); reject(reason as Error); });
     });

@@ -14,7 +14,18 @@ const two = (number: number): string => String(number).padStart(2, '0');
 export function isoDate(text: string): string {
   const found = DATETIME.exec(text);
   if (!found) return text;
-  const [, year, month, day, hours, minutes, seconds, fraction, sign, offset] = found as unknown as readonly [string, string, string, string, string, string, string, string, string, string];
+  const [, year, month, day, hours, minutes, seconds, fraction, sign, offset] = found as unknown as readonly [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   const part = fraction.replace(/0+$/, '');
   const zone = Number(offset) === 0 ? 'Z' : `${sign}${two(Math.floor(Number(offset) / 60))}:${two(Number(offset) % 60)}`;
   return `${year}-${month}-${day}T${hours}:${minutes}:${seconds}${part === '' ? '' : `.${part}`}${zone}`;

@@ -121,14 +121,23 @@ interface Pace {
 }
 
 /** @returns all that it printed */
-async function run(access: IpmiAccess, command: readonly string[], pace: Pace, places: FairPlaces, { password, signal, background = false }: CallOptions): Promise<string> {
-  if (Buffer.byteLength(password) > LONGEST_PASSWORD) throw new BoardError('login refused', `the password is longer than the ${LONGEST_PASSWORD} bytes that IPMI has for it`);
+async function run(
+  access: IpmiAccess,
+  command: readonly string[],
+  pace: Pace,
+  places: FairPlaces,
+  { password, signal, background = false }: CallOptions,
+): Promise<string> {
+  if (Buffer.byteLength(password) > LONGEST_PASSWORD)
+    throw new BoardError('login refused', `the password is longer than the ${LONGEST_PASSWORD} bytes that IPMI has for it`);
   const isOrder = pace === ORDER;
   const free = await places.take(signal, [`${access.host}:${access.port}`], isOrder || !background);
   try {
     const program = findIpmitool();
     if (program === undefined) throw new BoardError('no program', ipmiLacks() ?? '');
-    return await within(pace.limit, [signal], (limit) => outputOf(program, [...argumentsOf(access, pace), 'chassis', 'power', ...command], password, limit));
+    return await within(pace.limit, [signal], (limit) =>
+      outputOf(program, [...argumentsOf(access, pace), 'chassis', 'power', ...command], password, limit),
+    );
   } catch (error) {
     if (!(error instanceof Killed)) throw error;
     if (isOrder) throw new BoardError('lost', 'the board did not answer in time');

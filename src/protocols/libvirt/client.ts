@@ -6,9 +6,26 @@ import { AuthenticationError, ErrorCode, LibvirtError, ProtocolError } from './e
 import { RpcConnection, type CallOptions, type Pace } from './rpc.js';
 import { LibvirtStorage } from './storage.js';
 import {
-  placeOf, readAddresses, readBlockInfo, readDiskErrors, readDomain, readInfo, readInterfaceStats, readJob, readStateRecord, readStatsRecord,
+  placeOf,
+  readAddresses,
+  readBlockInfo,
+  readDiskErrors,
+  readDomain,
+  readInfo,
+  readInterfaceStats,
+  readJob,
+  readStateRecord,
+  readStatsRecord,
   writeDomain,
-  type BlockInfo, type DiskError, type Domain, type DomainInfo, type DomainStateRecord, type DomainStatsRecord, type InterfaceAddresses, type InterfaceStats, type Job,
+  type BlockInfo,
+  type DiskError,
+  type Domain,
+  type DomainInfo,
+  type DomainStateRecord,
+  type DomainStatsRecord,
+  type InterfaceAddresses,
+  type InterfaceStats,
+  type Job,
   type StateAndReason,
 } from './types.js';
 import { XdrWriter, type XdrReader } from './xdr.js';

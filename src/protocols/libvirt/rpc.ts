@@ -164,7 +164,12 @@ export class RpcConnection {
   async openStream(procedure: number, body: Buffer, options: CallOptions): Promise<RpcStream> {
     let opened: { readonly serial: number; readonly stream: RpcStream } | undefined;
     try {
-      await this.call(procedure, body, () => undefined, { ...options, onSerial: (serial) => { opened = { serial, stream: this.#streams.begin(procedure, serial) }; } });
+      await this.call(procedure, body, () => undefined, {
+        ...options,
+        onSerial: (serial) => {
+          opened = { serial, stream: this.#streams.begin(procedure, serial) };
+        },
+      });
       return opened!.stream;
     } catch (error) {
       // one that is given up may be opened after all: what is said of it then is about nothing

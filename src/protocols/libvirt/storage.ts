@@ -50,7 +50,12 @@ export class LibvirtStorage {
   /** Those that are active. */
   pools(signal: AbortSignal): Promise<Pool[]> {
     const body = new XdrWriter().int(1).int(ListActive).bytes();
-    return this.#rpc.call(Procedure.CONNECT_LIST_ALL_STORAGE_POOLS, body, (reply) => reply.array(Limit.POOLS, () => readPool(reply)), { ...this.#options, signal });
+    return this.#rpc.call(
+      Procedure.CONNECT_LIST_ALL_STORAGE_POOLS,
+      body,
+      (reply) => reply.array(Limit.POOLS, () => readPool(reply)),
+      { ...this.#options, signal },
+    );
   }
 
   poolInfo(pool: Pool, signal: AbortSignal): Promise<PoolInfo> {

@@ -42,9 +42,24 @@ export const computeLmResponse = (key: Buffer, serverChallenge: Buffer, clientCh
 
 /** The 16-byte blocks of a round: which word each step takes, and by how much it turns (RFC 1320, section 3.4). */
 const ROUNDS = [
-  { constant: 0, words: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], turns: [3, 7, 11, 19], mix: (x: number, y: number, z: number) => (x & y) | (~x & z) },
-  { constant: 0x5a827999, words: [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15], turns: [3, 5, 9, 13], mix: (x: number, y: number, z: number) => (x & y) | (x & z) | (y & z) },
-  { constant: 0x6ed9eba1, words: [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15], turns: [3, 9, 11, 15], mix: (x: number, y: number, z: number) => x ^ y ^ z },
+  {
+    constant: 0,
+    words: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+    turns: [3, 7, 11, 19],
+    mix: (x: number, y: number, z: number) => (x & y) | (~x & z),
+  },
+  {
+    constant: 0x5a827999,
+    words: [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15],
+    turns: [3, 5, 9, 13],
+    mix: (x: number, y: number, z: number) => (x & y) | (x & z) | (y & z),
+  },
+  {
+    constant: 0x6ed9eba1,
+    words: [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15],
+    turns: [3, 9, 11, 15],
+    mix: (x: number, y: number, z: number) => x ^ y ^ z,
+  },
 ] as const;
 
 const INITIAL = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476] as const;

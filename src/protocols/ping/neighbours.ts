@@ -39,11 +39,24 @@ export class Neighbours {
     await pause(GATHERED_MS);
     this.#next = undefined;
     // Where there are no such tables, nothing is known.
-    const [table, routes] = await Promise.all([this.#table, this.#routes].map((file) => readFile(file, 'latin1').catch(() => '')));
-    const cards = new Map([...(table ?? '').matchAll(LINE)].map(([, address = '', flags, card = '']) => [address, flags === UNANSWERED ? undefined : card]));
+    const [table, routes] = await Promise.all(
+      [this.#table, this.#routes].map((file) => readFile(file, 'latin1').catch(() => '')),
+    );
+    const cards = new Map(
+      [...(table ?? '').matchAll(LINE)].map(([, address = '', flags, card = '']) => [
+        address,
+        flags === UNANSWERED ? undefined : card,
+      ]),
+    );
     const gateways = [...(routes ?? '').matchAll(GATEWAY)].map(([, bytes = '']) => addressOf(bytes));
-    const isRouters = (address: string, card: string): boolean => gateways.some((gateway) => gateway !== address && cards.get(gateway) === card);
-    return new Map([...cards].map(([address, card]) => [address, card === undefined ? 'nobody' : isRouters(address, card) ? 'router' : 'card']));
+    const isRouters = (address: string, card: string): boolean =>
+      gateways.some((gateway) => gateway !== address && cards.get(gateway) === card);
+    return new Map(
+      [...cards].map(([address, card]) => [
+        address,
+        card === undefined ? 'nobody' : isRouters(address, card) ? 'router' : 'card',
+      ]),
+    );
   }
 }
 

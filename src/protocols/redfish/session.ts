@@ -142,7 +142,11 @@ export class RedfishSession {
 
   /** A login with another password, as before the configuration was changed, says nothing of this one. @throws the signal's reason */
   async #settleOther(password: string, signal: AbortSignal): Promise<void> {
-    if (this.#login !== undefined && this.#tried !== undefined && this.#tried.password !== password) await unlessAborted(this.#login.catch(() => undefined), signal);
+    if (this.#login !== undefined && this.#tried !== undefined && this.#tried.password !== password)
+      await unlessAborted(
+        this.#login.catch(() => undefined),
+        signal,
+      );
   }
 
   /** Whoever comes next is told of a refusal that nobody heard of, so that the board does not make another one of it. */

@@ -184,13 +184,23 @@ interface Place {
  * @returns the options with what came of it, and with the time that is left
  * @throws SshConnectionError where its time is over; what `open` throws; the signal's reason
  */
-export async function learnHostKey<Options extends Place>(options: Options, signal: AbortSignal, open?: (signal: AbortSignal) => Promise<Duplex>): Promise<Options> {
+export async function learnHostKey<Options extends Place>(
+  options: Options,
+  signal: AbortSignal,
+  open?: (signal: AbortSignal) => Promise<Duplex>,
+): Promise<Options> {
   const { host, port = 22, hostKey, timeout = TIMEOUT_MS } = options;
   if (authoritiesOf(hostKey, host, port).length === 0) return options;
   const began = performance.now();
   try {
-    const blob = await within(timeout, [signal], async (limit) => readCertificate(await open?.(limit) ?? connect({ host, port }), limit));
-    return { ...options, hostKey: withCertificate(hostKey, host, port, blob), timeout: Math.max(1, timeout - (performance.now() - began)) };
+    const blob = await within(timeout, [signal], async (limit) =>
+      readCertificate((await open?.(limit)) ?? connect({ host, port }), limit),
+    );
+    return {
+      ...options,
+      hostKey: withCertificate(hostKey, host, port, blob),
+      timeout: Math.max(1, timeout - (performance.now() - began)),
+    };
   } catch (error) {
     signal.throwIfAborted();
     if (isAbort(error)) throw new SshConnectionError(`${host} does not show a key (waited ${timeout} ms)`, { cause: error });

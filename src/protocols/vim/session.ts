@@ -204,7 +204,14 @@ export class VimSession {
     const number = this.#logins;
     try {
       const credentials = this.#options.credentials();
-      return { number, service: await this.#lockoutOf(credentials.user).guard([credentials.user, credentials.password], () => this.#unlessStale(() => this.#enter(credentials, signal)), signal) };
+      return {
+        number,
+        service: await this.#lockoutOf(credentials.user).guard(
+          [credentials.user, credentials.password],
+          () => this.#unlessStale(() => this.#enter(credentials, signal)),
+          signal,
+        ),
+      };
     } catch (error) {
       if (signal.aborted) throw new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false);
       // Nothing of what is waiting for the login has been sent.

@@ -31,7 +31,12 @@ export async function followTask(session: VimSession, task: Ref, signal: AbortSi
   }
 }
 
-async function look(session: VimSession, task: Ref, beside: Beside | undefined, signal: AbortSignal): Promise<{ info: Properties; other?: Properties | undefined }> {
+async function look(
+  session: VimSession,
+  task: Ref,
+  beside: Beside | undefined,
+  signal: AbortSignal,
+): Promise<{ info: Properties; other?: Properties | undefined }> {
   const wanted = { ref: task, paths: ['info.state', 'info.error'] };
   try {
     const read = await readProperties(session, beside ? [wanted, beside] : [wanted], signal);
@@ -40,7 +45,8 @@ async function look(session: VimSession, task: Ref, beside: Beside | undefined, 
   } catch (error) {
     // It may be the machine that is gone, and the task says why.
     if (beside && isFault(error, 'ManagedObjectNotFound')) return look(session, task, undefined, signal);
-    if (error instanceof VimTransportError || isFault(error, 'ManagedObjectNotFound', 'NotAuthenticated')) throw new TaskLostError(error.message, { cause: error });
+    if (error instanceof VimTransportError || isFault(error, 'ManagedObjectNotFound', 'NotAuthenticated'))
+      throw new TaskLostError(error.message, { cause: error });
     throw error;
   }
   throw new TaskLostError('the task is gone');

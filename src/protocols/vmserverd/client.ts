@@ -55,7 +55,12 @@ export class VmserverdClient {
   }
 
   /** @param keeps `text`: answers are told as they came, too @throws as {@link logIn} */
-  static async connect(address: VmserverdAddress, credentials: Credentials, signal: AbortSignal, keeps?: 'text'): Promise<VmserverdClient> {
+  static async connect(
+    address: VmserverdAddress,
+    credentials: Credentials,
+    signal: AbortSignal,
+    keeps?: 'text',
+  ): Promise<VmserverdClient> {
     return new VmserverdClient(await logIn(address, credentials, signal), keeps);
   }
 
@@ -74,12 +79,19 @@ export class VmserverdClient {
   }
 
   /** As {@link exec}, with what is said of it in one shape a message. @throws also OperationError UNEXPECTED_RESPONSE for what does not fit */
-  async call<In, Out>(operation: string, { in: given, out }: { readonly in: Shape<In>; readonly out: Shape<Out> }, args: In, signal: AbortSignal, options?: ExecOptions): Promise<Out> {
+  async call<In, Out>(
+    operation: string,
+    { in: given, out }: { readonly in: Shape<In>; readonly out: Shape<Out> },
+    args: In,
+    signal: AbortSignal,
+    options?: ExecOptions,
+  ): Promise<Out> {
     const answer = await this.exec(operation, given.write('in', args), signal, options);
     try {
       return out.read(answer.out);
     } catch (error) {
-      if (error instanceof OperationError) throw new VmserverdAnswerError(`its answer to ${operation} is not understood: ${error.message}`, true);
+      if (error instanceof OperationError)
+        throw new VmserverdAnswerError(`its answer to ${operation} is not understood: ${error.message}`, true);
       throw error;
     }
   }
@@ -89,7 +101,8 @@ export class VmserverdClient {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       if (this.#end !== undefined) throw withoutSending(this.#end);
-      if (this.#questions.length >= VMSERVERD_CLIENT_WAITING) throw new ConnectionLostError('too many requests wait for the server already', false);
+      if (this.#questions.length >= VMSERVERD_CLIENT_WAITING)
+        throw new ConnectionLostError('too many requests wait for the server already', false);
       const question: Question = { document, options, isSent: false, settle: undefined };
       const forget = onAbort(signal, (reason) => {
         question.settle?.reject(reason as Error);
@@ -100,8 +113,14 @@ export class VmserverdClient {
         question.settle = undefined;
       };
       question.settle = {
-        resolve: (answer) => { leave(); resolve(answer); },
-        reject: (error) => { leave(); reject(error); },
+        resolve: (answer) => {
+          leave();
+          resolve(answer);
+        },
+        reject: (error) => {
+          leave();
+          reject(error);
+        },
       };
       this.#questions.push(question);
       if (this.#questions.length === 1) this.#send();
@@ -118,7 +137,10 @@ export class VmserverdClient {
     if (question === undefined) return;
     const { answerTimeout = VMSERVERD_CLIENT_ANSWER, onSend } = question.options;
     // A late answer would be taken for that to the next request: so the connection ends with it.
-    this.#timer = setTimeout(() => this.#fail(new ConnectionLostError(`no answer within ${answerTimeout / 1000} s`, true)), answerTimeout);
+    this.#timer = setTimeout(
+      () => this.#fail(new ConnectionLostError(`no answer within ${answerTimeout / 1000} s`, true)),
+      answerTimeout,
+    );
     question.isSent = true;
     onSend?.();
     this.#socket.write(`${question.document}\0`);

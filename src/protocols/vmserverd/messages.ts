@@ -77,7 +77,21 @@ export const POWER_OP = message({
 
 export const STATUS_OF_TASK = message({
   in: fields({ task: taskId }),
-  out: fields({ status: fields({
-    task: text(), op: optional(text()), state: oneOf(TASK_STATES), percent: optional(whole(0, 100)), started: optional(whole()), ended: optional(whole()), error: optional(text()),
-  }, 'pass over') }, 'pass over'),
+  out: fields(
+    {
+      status: fields(
+        {
+          task: text(),
+          op: optional(text()),
+          state: oneOf(TASK_STATES),
+          percent: optional(whole(0, 100)),
+          started: optional(whole()),
+          ended: optional(whole()),
+          error: optional(text()),
+        },
+        'pass over',
+      ),
+    },
+    'pass over',
+  ),
 });

@@ -53,7 +53,8 @@ function scalar<T>(meaning: string, parse: (text: string) => T | undefined, form
 export const text = (most: number = VMSERVERD_TEXT, meaning = 'text'): Shape<string> => scalar(meaning, (given) => (given.length > most ? undefined : given), String);
 
 /** A text of a certain form. @param meaning for people */
-export const matching = (form: RegExp, meaning: string): Shape<string> => scalar(meaning, (given) => (given.length <= VMSERVERD_TEXT && form.test(given) ? given : undefined), String);
+export const matching = (form: RegExp, meaning: string): Shape<string> =>
+  scalar(meaning, (given) => (given.length <= VMSERVERD_TEXT && form.test(given) ? given : undefined), String);
 
 /** A whole number, in decimal. */
 export const whole = (least: number = Number.MIN_SAFE_INTEGER, most: number = Number.MAX_SAFE_INTEGER): Shape<number> => scalar(
@@ -98,8 +99,9 @@ export const list = <T>(item: string, shape: Shape<T>, most: number = VMSERVERD_
 });
 
 export type Fields = Readonly<Record<string, Shape<never>>>;
-type ValuesOf<F extends Readonly<Record<string, unknown>>>
-  = { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? never : Key]: Told<F[Key]> } & { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? Key : never]?: Told<F[Key]> };
+type ValuesOf<F extends Readonly<Record<string, unknown>>> = {
+  readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? never : Key]: Told<F[Key]>;
+} & { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? Key : never]?: Told<F[Key]> };
 
 /**
  * Named elements, each at most once, in any order when read and in the shape's when written; what it has no name for is refused.

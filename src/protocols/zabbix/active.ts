@@ -10,7 +10,13 @@ import { isOld } from './version.js';
  * @param take is given it as it came, JSON
  * @throws ZabbixError, and what `take` throws
  */
-export async function askConfiguration(where: ServerAddress, proxy: ProxyIdentity, known: KnownConfiguration, signal: AbortSignal, take: (content: Buffer) => Promise<void>): Promise<void> {
+export async function askConfiguration(
+  where: ServerAddress,
+  proxy: ProxyIdentity,
+  known: KnownConfiguration,
+  signal: AbortSignal,
+  take: (content: Buffer) => Promise<void>,
+): Promise<void> {
   const request = configRequest(proxy, known);
   if (isOld(proxy.version)) {
     await exchange(where, request, CONFIGURATION_EXCHANGE, signal, async ({ content }) => {

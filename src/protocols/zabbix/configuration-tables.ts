@@ -186,8 +186,13 @@ export function readTables(content: Buffer, tell: (batch: Batch) => void): Outli
   const found = TABLES.map((name) => ({ name, table: tableOf(tables, name) }));
   for (const { name, table } of found) if (table !== undefined) readTable(name, table, reading);
   return {
-    isFull: isIncremental ? isOne(message.full_sync) : !isEmpty, revision, tables: found.flatMap(({ name, table }) => (table === undefined ? [] : [name])), idleHosts,
-    goneHosts: ids(message.del_hostids), goneMacros: ids(message.del_macro_hostids), skipped: skipped.result,
+    isFull: isIncremental ? isOne(message.full_sync) : !isEmpty,
+    revision,
+    tables: found.flatMap(({ name, table }) => (table === undefined ? [] : [name])),
+    idleHosts,
+    goneHosts: ids(message.del_hostids),
+    goneMacros: ids(message.del_macro_hostids),
+    skipped: skipped.result,
   };
 }
 
@@ -233,4 +238,7 @@ function readTable(name: TableName, table: Table, { skipped, tell, idleHosts, st
 }
 
 /** What a thread tells. */
-export type FromThread = Batch | { readonly outline: Outline } | { readonly fault: { readonly code: ZabbixFault; readonly message: string; readonly serverVersion: string | undefined } };
+export type FromThread =
+  | Batch
+  | { readonly outline: Outline }
+  | { readonly fault: { readonly code: ZabbixFault; readonly message: string; readonly serverVersion: string | undefined } };

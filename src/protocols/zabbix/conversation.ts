@@ -86,7 +86,8 @@ export const success = (version?: string): string => JSON.stringify({ response: 
 export const failure = (reason: string, version?: string): string => JSON.stringify({ response: 'failed', info: reason, version });
 
 /** Passive mode, servers since 6.4: what is known of the configuration. */
-export const configKnown = (version: string, known: KnownConfiguration): string => JSON.stringify({ version, session: known.session, config_revision: known.revision });
+export const configKnown = (version: string, known: KnownConfiguration): string =>
+  JSON.stringify({ version, session: known.session, config_revision: known.revision });
 
 const SESSION = /^\w{32}$/;
 

@@ -33,7 +33,13 @@ export const CONFIGURATION_EXCHANGE: ExchangeLimits = { answer: CONFIGURATION_LI
  * @param then what is said to the answer, JSON; left out: nothing. What it throws is thrown
  * @throws ZabbixError with what was wrong; `nothingSent` where the server cannot have had it
  */
-export async function exchange(where: ServerAddress, message: string | Buffer, limits: ExchangeLimits, signal: AbortSignal, then?: (answer: Frame) => Promise<string>): Promise<Frame> {
+export async function exchange(
+  where: ServerAddress,
+  message: string | Buffer,
+  limits: ExchangeLimits,
+  signal: AbortSignal,
+  then?: (answer: Frame) => Promise<string>,
+): Promise<Frame> {
   const wire = await encodeFrame(message, { packed: true });
   const socket = await open(where, limits.connectMs, signal);
   try {

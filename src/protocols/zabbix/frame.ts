@@ -1,6 +1,12 @@
 import { createInflate, deflate, inflate, type InputType, type ZlibOptions } from 'node:zlib';
 import {
-  ZABBIX_CONFIGURATION_RAW, ZABBIX_CONFIGURATION_WIRE, ZABBIX_DEFLATE_LEVEL, ZABBIX_INFLATE_AT_ONCE, ZABBIX_INFLATE_RATIO, ZABBIX_MESSAGE_RAW, ZABBIX_MESSAGE_WIRE,
+  ZABBIX_CONFIGURATION_RAW,
+  ZABBIX_CONFIGURATION_WIRE,
+  ZABBIX_DEFLATE_LEVEL,
+  ZABBIX_INFLATE_AT_ONCE,
+  ZABBIX_INFLATE_RATIO,
+  ZABBIX_MESSAGE_RAW,
+  ZABBIX_MESSAGE_WIRE,
   ZABBIX_ZLIB_CHUNK,
 } from '../../kit/zabbix-limits.js';
 import { giveWay } from '../../kit/slices.js';
@@ -53,7 +59,11 @@ export interface Frame extends Required<FrameOptions> {
 }
 
 /** Both do their work in zlib's thread pool. */
-function zlib(work: (from: InputType, options: ZlibOptions, told: (error: Error | null, result: Buffer) => void) => void, from: Buffer, options: ZlibOptions): Promise<Buffer> {
+function zlib(
+  work: (from: InputType, options: ZlibOptions, told: (error: Error | null, result: Buffer) => void) => void,
+  from: Buffer,
+  options: ZlibOptions,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     work(from, { chunkSize: ZABBIX_ZLIB_CHUNK, ...options }, (error, result) => (error ? reject(error) : resolve(result)));
   });

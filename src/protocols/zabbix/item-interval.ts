@@ -65,7 +65,14 @@ function parseFlexible(part: string, simple: number): FlexibleInterval {
   const every = parseSeconds(delay);
   const from = Number(fromHour) * 3600 + Number(fromMinute) * 60;
   const to = Number(toHour) * 3600 + Number(toMinute) * 60;
-  const isRight = every !== undefined && every <= DAY && Number(first) <= Number(last) && Number(fromMinute) < 60 && Number(toMinute) < 60 && from < to && to <= DAY;
+  const isRight
+    = every !== undefined
+      && every <= DAY
+      && Number(first) <= Number(last)
+      && Number(fromMinute) < 60
+      && Number(toMinute) < 60
+      && from < to
+      && to <= DAY;
   if (!isRight || (every === 0 && simple === 0)) throw new ItemIntervalError(`${JSON.stringify(part)} is not a flexible interval`);
   return { every, firstDay: Number(first), lastDay: Number(last), from, to };
 }

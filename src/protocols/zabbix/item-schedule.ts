@@ -71,7 +71,8 @@ const byNumber = (one: number, other: number): number => one - other;
 
 function ofDay(day: Date, hours: readonly number[], minutes: readonly number[], seconds: readonly number[], after: number): number | undefined {
   for (const hour of hours) {
-    const inHour = (minute: number, second: number): number => new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, minute, second).getTime() / 1000;
+    const inHour = (minute: number, second: number): number =>
+      new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour, minute, second).getTime() / 1000;
     if (inHour(59, 59) <= after) continue;
     for (const minute of minutes) {
       if (inHour(minute, 59) <= after) continue;

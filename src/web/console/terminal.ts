@@ -45,12 +45,16 @@ export class Terminal implements Display {
     this.#host = host;
     this.#socket = socket;
     const kept = Number(localStorage.getItem(FONT_KEY));
-    const terminal = this.#terminal = new Xterm({
-      fontFamily: getComputedStyle(host).fontFamily, fontSize: isFont(kept) ? kept : USUAL_FONT, scrollback: SCROLLBACK_LINES, minimumContrastRatio: CONTRAST, theme: this.#theme(),
+    const terminal = (this.#terminal = new Xterm({
+      fontFamily: getComputedStyle(host).fontFamily,
+      fontSize: isFont(kept) ? kept : USUAL_FONT,
+      scrollback: SCROLLBACK_LINES,
+      minimumContrastRatio: CONTRAST,
+      theme: this.#theme(),
       cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
       // what a machine shows leads nowhere
       linkHandler: { activate: () => undefined },
-    });
+    }));
     terminal.loadAddon(this.#fit);
     terminal.open(host);
     terminal.textarea?.setAttribute('aria-label', title);

@@ -69,8 +69,15 @@ export class Fleet {
   machine(at: number): Machine {
     const { columns, types, capabilities, permissions } = this.#view;
     return {
-      at, key: this.keys[at]!, name: this.names[at]!, provider: this.providerOf(at), type: types[columns.type[at]!]!, state: this.stateOf(at), since: this.since[at]!,
-      capabilities: capabilities[columns.capabilities[at]!]!, permissions: permissions[columns.permissions[at]!]!,
+      at,
+      key: this.keys[at]!,
+      name: this.names[at]!,
+      provider: this.providerOf(at),
+      type: types[columns.type[at]!]!,
+      state: this.stateOf(at),
+      since: this.since[at]!,
+      capabilities: capabilities[columns.capabilities[at]!]!,
+      permissions: permissions[columns.permissions[at]!]!,
     };
   }
 

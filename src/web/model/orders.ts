@@ -71,7 +71,8 @@ export const progressOf = ({ targets }: OrderRow): Progress => ({
 const TARGET_ORDER: Readonly<Record<TaskTarget['state'], number>> = { failed: 0, uncertain: 0, sent: 1, waiting: 2, cancelled: 3, done: 4, already: 5 };
 
 /** Failed ones first, then those under way. */
-export const sortedTargets = (targets: readonly TaskTarget[]): readonly TaskTarget[] => [...targets].sort((one, other) => TARGET_ORDER[one.state] - TARGET_ORDER[other.state]);
+export const sortedTargets = (targets: readonly TaskTarget[]): readonly TaskTarget[] =>
+  [...targets].sort((one, other) => TARGET_ORDER[one.state] - TARGET_ORDER[other.state]);
 
 /** An order in a line: `Stop 14 machines`, `Stop web1 by force`. */
 export function titleOf(action: PowerAction, names: readonly string[], mode: OrderMode = 'soft'): string {

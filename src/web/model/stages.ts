@@ -6,7 +6,10 @@ export function columnsOf<T extends { readonly name: string; readonly after: rea
     const known = columns.get(stage.name);
     if (known !== undefined || way.has(stage.name)) return known ?? 0;
     const on = new Set([...way, stage.name]);
-    const column = stage.after.reduce((most, name) => { const before = byName.get(name); return before === undefined ? most : Math.max(most, columnOf(before, on) + 1); }, 0);
+    const column = stage.after.reduce((most, name) => {
+      const before = byName.get(name);
+      return before === undefined ? most : Math.max(most, columnOf(before, on) + 1);
+    }, 0);
     columns.set(stage.name, column);
     return column;
   };

@@ -34,7 +34,10 @@ export function Timeline({ events, withNames }: { readonly events: readonly Even
 export function Activity(): JSX.Element {
   const { known } = useStore();
   const { value, wrong } = useFetched<Events>('events?limit=200');
-  const tasks = [...known?.tasks.values() ?? []].reverse().sort((one, other) => Number(other.ended === null) - Number(one.ended === null) || other.began - one.began).slice(0, 20);
+  const tasks = [...(known?.tasks.values() ?? [])]
+    .reverse()
+    .sort((one, other) => Number(other.ended === null) - Number(one.ended === null) || other.began - one.began)
+    .slice(0, 20);
   const live = known?.events ?? [];
   const seen = new Set(live.map(({ cursor }) => cursor));
   const all = [...live, ...[...value?.events ?? []].reverse().filter(({ cursor }) => !seen.has(cursor))];

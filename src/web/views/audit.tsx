@@ -58,14 +58,46 @@ export function Audit(): JSX.Element {
       <div class="page wide">
         <h1>Audit</h1>
         <form class="filters" onSubmit={(event) => event.preventDefault()}>
-          <label>Account<input value={wanted.account} onChange={(event) => change({ account: event.currentTarget.value.trim() })} autocapitalize="none" spellcheck={false} /></label>
-          <label>Machine<input value={wanted.instance} onChange={(event) => change({ instance: event.currentTarget.value.trim() })} autocapitalize="none" spellcheck={false} /></label>
-          <label>Time<select value={String(wanted.ms)} onChange={(event) => change({ ms: Number(event.currentTarget.value) })}>{SPANS.map(([label, ms]) => <option key={label} value={String(ms)}>{label}</option>)}</select></label>
+          <label>
+            Account
+            <input
+              value={wanted.account}
+              onChange={(event) => change({ account: event.currentTarget.value.trim() })}
+              autocapitalize="none"
+              spellcheck={false}
+            />
+          </label>
+          <label>
+            Machine
+            <input
+              value={wanted.instance}
+              onChange={(event) => change({ instance: event.currentTarget.value.trim() })}
+              autocapitalize="none"
+              spellcheck={false}
+            />
+          </label>
+          <label>
+            Time
+            <select value={String(wanted.ms)} onChange={(event) => change({ ms: Number(event.currentTarget.value) })}>
+              {SPANS.map(([label, ms]) => (
+                <option key={label} value={String(ms)}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </label>
           <span class="grow" />
-          <button type="button" disabled={(value?.rows.length ?? 0) === 0} onClick={() => download(value!.rows)}>Save as CSV</button>
+          <button type="button" disabled={(value?.rows.length ?? 0) === 0} onClick={() => download(value!.rows)}>
+            Save as CSV
+          </button>
         </form>
-        {wrong !== '' && <p class="wrong" role="alert">{wrong}</p>}
-        {value !== undefined && (value.rows.length === 0 ? <p class="dim">Nothing was ordered that is like that.</p> : <Table rows={value.rows} />)}
+        {wrong !== '' && (
+          <p class="wrong" role="alert">
+            {wrong}
+          </p>
+        )}
+        {value !== undefined
+          && (value.rows.length === 0 ? <p class="dim">Nothing was ordered that is like that.</p> : <Table rows={value.rows} />)}
         {value?.rows.length === LIMIT && <p class="dim">The newest {LIMIT} are shown.</p>}
       </div>
     </section>

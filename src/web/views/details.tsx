@@ -20,7 +20,12 @@ export function useFetched<T>(path: string, again: unknown = 0): { readonly valu
   const [state, setState] = useState<{ readonly path: string; readonly value?: T; readonly wrong?: string }>({ path });
   useEffect(() => {
     const end = new AbortController();
-    get<T>(path, end.signal).then((value) => setState({ path, value }), (error: unknown) => { if (!end.signal.aborted) setState({ path, wrong: wordsOf(error) }); });
+    get<T>(path, end.signal).then(
+      (value) => setState({ path, value }),
+      (error: unknown) => {
+        if (!end.signal.aborted) setState({ path, wrong: wordsOf(error) });
+      },
+    );
     return () => end.abort();
   }, [path, again]);
   // of the last one, nothing may be seen on this one's side
@@ -44,7 +49,11 @@ function firstNumber(value: unknown): number | undefined {
 }
 
 function useReadings(name: string, names: readonly string[]): { readonly last: Readings | undefined; readonly series: Series } {
-  const [state, setState] = useState<{ readonly name: string; readonly last: Readings | undefined; readonly series: Series }>({ name, last: undefined, series: NO_SAMPLES });
+  const [state, setState] = useState<{ readonly name: string; readonly last: Readings | undefined; readonly series: Series }>({
+    name,
+    last: undefined,
+    series: NO_SAMPLES,
+  });
   const wanted = names.join(',');
   useEffect(() => {
     if (wanted === '') return undefined;
@@ -71,7 +80,8 @@ function useReadings(name: string, names: readonly string[]): { readonly last: R
 }
 
 function joined(series: Series, { at, readings }: Readings): Series {
-  const add = (samples: readonly Sample[], value: number | undefined): readonly Sample[] => (value === undefined ? samples : withSample(samples, { at, value }));
+  const add = (samples: readonly Sample[], value: number | undefined): readonly Sample[] =>
+    value === undefined ? samples : withSample(samples, { at, value });
   return { load: add(series.load, firstNumber(valueOf(readings['load']))), rx: add(series.rx, firstNumber(valueOf(readings['rx']))), tx: add(series.tx, firstNumber(valueOf(readings['tx']))) };
 }
 
@@ -82,16 +92,51 @@ function factText(name: string, value: unknown): string {
   return typeof value === 'object' && value !== null ? Object.values(value).map(String).join(' ') : String(value);
 }
 
-function Facts({ machine, details, last }: { readonly machine: Machine; readonly details: Details | undefined; readonly last: Readings | undefined }): JSX.Element {
+function Facts({
+  machine,
+  details,
+  last,
+}: {
+  readonly machine: Machine;
+  readonly details: Details | undefined;
+  readonly last: Readings | undefined;
+}): JSX.Element {
   const uptime = valueOf(last?.readings['uptime']);
   const groups = store.fleet?.groupsOf[machine.at] ?? [];
   return (
     <dl class="facts">
-      <dt>Provider</dt><dd>{machine.provider.name} <span class="dim">{machine.provider.type}</span></dd>
-      <dt>Type</dt><dd>{machine.type}</dd>
-      {groups.length > 0 && <><dt>Groups</dt><dd>{groups.map((group) => <button key={group} class="link" onClick={() => store.go({ q: `@${group}`, view: 'machines' })}>@{group}</button>)}</dd></>}
-      {typeof uptime === 'number' && <><dt>Up for</dt><dd>{longSpan(uptime * 1000)}</dd></>}
-      {Object.entries(details?.facts ?? {}).filter(([name]) => !ELSEWHERE.has(name)).map(([name, value]) => <><dt key={name}>{name}</dt><dd class={name === 'uuid' || name === 'macs' ? 'mono' : ''}>{factText(name, value)}</dd></>)}
+      <dt>Provider</dt>
+      <dd>
+        {machine.provider.name} <span class="dim">{machine.provider.type}</span>
+      </dd>
+      <dt>Type</dt>
+      <dd>{machine.type}</dd>
+      {groups.length > 0 && (
+        <>
+          <dt>Groups</dt>
+          <dd>
+            {groups.map((group) => (
+              <button key={group} class="link" onClick={() => store.go({ q: `@${group}`, view: 'machines' })}>
+                @{group}
+              </button>
+            ))}
+          </dd>
+        </>
+      )}
+      {typeof uptime === 'number' && (
+        <>
+          <dt>Up for</dt>
+          <dd>{longSpan(uptime * 1000)}</dd>
+        </>
+      )}
+      {Object.entries(details?.facts ?? {})
+        .filter(([name]) => !ELSEWHERE.has(name))
+        .map(([name, value]) => (
+          <>
+            <dt key={name}>{name}</dt>
+            <dd class={name === 'uuid' || name === 'macs' ? 'mono' : ''}>{factText(name, value)}</dd>
+          </>
+        ))}
     </dl>
   );
 }

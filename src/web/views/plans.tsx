@@ -181,8 +181,27 @@ export function Plans(): JSX.Element {
         <h1>Plans</h1>
         {wrong !== '' && <p class="wrong">{wrong}</p>}
         {value !== undefined && plans.length === 0 && <p class="dim">There are no plans that you may use.</p>}
-        <div class="chips">{plans.map((plan) => <button key={plan.name} aria-pressed={plan === open} onClick={() => store.go({ plan: plan.name })}>{plan.name} {plan.held ? <span class="state paused">held</span> : plan.run === null ? <span class="dim">idle</span> : <StateWord of={plan.run.state} />}</button>)}</div>
-        {open !== undefined && <OnePlan key={open.name} plan={open} triggers={(value?.triggers ?? []).filter(({ plans: begun }) => begun.includes(open.name))} />}
+        <div class="chips">
+          {plans.map((plan) => (
+            <button key={plan.name} aria-pressed={plan === open} onClick={() => store.go({ plan: plan.name })}>
+              {plan.name}{' '}
+              {plan.held ? (
+                <span class="state paused">held</span>
+              ) : plan.run === null ? (
+                <span class="dim">idle</span>
+              ) : (
+                <StateWord of={plan.run.state} />
+              )}
+            </button>
+          ))}
+        </div>
+        {open !== undefined && (
+          <OnePlan
+            key={open.name}
+            plan={open}
+            triggers={(value?.triggers ?? []).filter(({ plans: begun }) => begun.includes(open.name))}
+          />
+        )}
       </div>
     </section>
   );

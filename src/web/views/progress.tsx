@@ -24,7 +24,14 @@ function TargetWords({ target: { state, detail } }: { readonly target: TaskTarge
 function TargetList({ task }: { readonly task: OrderRow }): JSX.Element {
   return (
     <ul class="targets" tabIndex={0} aria-label="Progress of each">
-      {sortedTargets(task.targets).slice(0, ROWS_SHOWN).map((target) => <li key={target.instance}><Name of={target.instance} /><TargetWords target={target} /></li>)}
+      {sortedTargets(task.targets)
+        .slice(0, ROWS_SHOWN)
+        .map((target) => (
+          <li key={target.instance}>
+            <Name of={target.instance} />
+            <TargetWords target={target} />
+          </li>
+        ))}
       {task.targets.length > ROWS_SHOWN && <li class="dim">… and {number(task.targets.length - ROWS_SHOWN)} more</li>}
     </ul>
   );

@@ -4,7 +4,13 @@ import type { ViewName } from '../model/place.js';
 import { store, useStore } from '../store.js';
 import { Icon, StateIcon, type SignName } from './icons.js';
 
-interface LinkProps { readonly q: string; readonly label: string; readonly count: number; readonly children?: ComponentChildren; readonly warning?: string | null }
+interface LinkProps {
+  readonly q: string;
+  readonly label: string;
+  readonly count: number;
+  readonly children?: ComponentChildren;
+  readonly warning?: string | null;
+}
 
 function FilterLink({ q, label, count, children, warning = null }: LinkProps): JSX.Element {
   const { place } = useStore();

@@ -20,12 +20,22 @@ export class LineServer {
   }
 
   /** @param answers by the whole line, else by its first word; what is missing is an unknown command */
-  static async start(answers: Record<string, Answer>, options: { tls?: TlsOptions; host?: string; onConnect?: (socket: Socket) => void } = {}): Promise<LineServer> {
-    const serve = (socket: Socket): void => { double.#serve(socket); options.onConnect?.(socket); };
+  static async start(
+    answers: Record<string, Answer>,
+    options: { tls?: TlsOptions; host?: string; onConnect?: (socket: Socket) => void } = {},
+  ): Promise<LineServer> {
+    const serve = (socket: Socket): void => {
+      double.#serve(socket);
+      options.onConnect?.(socket);
+    };
     const server = options.tls ? createTlsServer(options.tls, serve) : createServer(serve);
     const double: LineServer = new LineServer(server, answers);
-    server.on('tlsClientError', () => { /* a client that does not trust us */ });
-    await new Promise<void>((resolve) => { server.listen(0, options.host ?? '127.0.0.1', resolve); });
+    server.on('tlsClientError', () => {
+      /* a client that does not trust us */
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, options.host ?? '127.0.0.1', resolve);
+    });
     return double;
   }
 
@@ -39,7 +49,9 @@ export class LineServer {
 
   /** Ends listening and all connections. */
   async stop(): Promise<void> {
-    const closed = new Promise((resolve) => { this.#server.close(resolve); });
+    const closed = new Promise((resolve) => {
+      this.#server.close(resolve);
+    });
     for (const socket of this.sockets) socket.destroy();
     await closed;
   }
@@ -49,7 +61,9 @@ export class LineServer {
     this.sockets.add(socket);
     let rest = '';
     socket.setEncoding('utf8');
-    socket.on('error', () => { /* the client may leave at any time */ });
+    socket.on('error', () => {
+      /* the client may leave at any time */
+    });
     socket.on('close', () => this.sockets.delete(socket));
     socket.on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n');
@@ -60,7 +74,8 @@ export class LineServer {
 
   #answer(socket: Socket, line: string): void {
     this.received.push(line);
-    const answer = this.#answers[line] ?? this.#answers[line.split(' ', 1)[0] ?? ''] ?? '400 UNKNOWN COMMAND: help lists the commands\n';
+    const answer
+      = this.#answers[line] ?? this.#answers[line.split(' ', 1)[0] ?? ''] ?? '400 UNKNOWN COMMAND: help lists the commands\n';
     if (typeof answer === 'string') socket.write(answer);
     else answer(socket, line);
   }

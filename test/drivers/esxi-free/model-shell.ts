@@ -68,9 +68,18 @@ export function openDriver(model: EsxiModel, given: Partial<EsxiFreeParts> = {})
     lost: () => undefined,
   };
   const shell = shellOf(model);
-  const driver = new EsxiFreeDriver({
-    esxi: new Esxi(shell), presence: presence(), staysInMaintenance: false, pace: { question: 50, look: 20 }, goingDown: () => undefined, close: () => undefined, ...given,
-  }, host);
+  const driver = new EsxiFreeDriver(
+    {
+      esxi: new Esxi(shell),
+      presence: presence(),
+      staysInMaintenance: false,
+      pace: { question: 50, look: 20 },
+      goingDown: () => undefined,
+      close: () => undefined,
+      ...given,
+    },
+    host,
+  );
   return { driver, told, shell };
 }
 

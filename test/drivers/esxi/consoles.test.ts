@@ -85,7 +85,11 @@ await t.test('QEMU\'s screen in a viewer that others wrote', { skip: lacks('open
 await t.test('what is refused', options, async (t) => {
   const { vim, open, told } = await setUp(t, Buffer.from('VMware something else\n'));
   t.match(await refusal(open()), { phrase: 'FAILED', detail: /does not speak RFB/ });
-  vim.instead.set('AcquireTicket', () => { const answer = vim.screens.give('web1'); vim.screens.expire(); return answer; });
+  vim.instead.set('AcquireTicket', () => {
+    const answer = vim.screens.give('web1');
+    vim.screens.expire();
+    return answer;
+  });
   const refused = await refusal(open());
   t.match(refused, { phrase: 'UNREACHABLE', detail: /HTTP status 404/ });
   const ticket = vim.screens.given.at(-1)!;

@@ -12,7 +12,9 @@ const isOn = (vim: VimDouble): void => vim.set('vm-1', 'runtime.powerState', val
 async function fullCluster(t: Test, { drs = true, fault = 'InsufficientHostCapacityFault' } = {}) {
   const opened = await setUp(t);
   const { vim, driver } = opened;
-  const place = (name: string, type: string, properties: Record<string, string>): void => { vim.objects.set(name, { type, properties: new Map(Object.entries(properties)) }); };
+  const place = (name: string, type: string, properties: Record<string, string>): void => {
+    vim.objects.set(name, { type, properties: new Map(Object.entries(properties)) });
+  };
   place('datacenter-2', 'Datacenter', { parent: ref('Folder', 'group-d1') });
   place('group-h4', 'Folder', { parent: ref('Datacenter', 'datacenter-2') });
   place('domain-c7', 'ClusterComputeResource', { parent: ref('Folder', 'group-h4'), 'configuration.drsConfig.enabled': val('boolean', drs) });

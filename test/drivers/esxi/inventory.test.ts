@@ -9,18 +9,39 @@ import { PASSWORD, soon } from './open-driver.js';
 
 const NEVER = 10 * 60_000;
 
-async function hold(t: Test, pace: { count: number; all: number }): Promise<{ vim: VimDouble; inventory: Inventory; news: string[]; state: (name: string) => unknown }> {
+async function hold(
+  t: Test,
+  pace: { count: number; all: number },
+): Promise<{ vim: VimDouble; inventory: Inventory; news: string[]; state: (name: string) => unknown }> {
   const vim = await VimDouble.start();
   for (const name of ['vm-1', 'vm-2', 'vm-3']) vim.addVm(name);
-  const session = new VimSession({ url: new URL(vim.url), trust: () => ({ kind: 'anyone' }), credentials: () => ({ user: 'argo', password: PASSWORD }) });
+  const session = new VimSession({
+    url: new URL(vim.url),
+    trust: () => ({ kind: 'anyone' }),
+    credentials: () => ({ user: 'argo', password: PASSWORD }),
+  });
   const news: string[] = [];
-  const inventory = new Inventory(session, {
-    modified: (item, paths) => { news.push(`${item.ref.value} ${[...paths].join(' ')}`); },
-    membersChanged: () => { news.push('members'); },
-    ended: () => { news.push('ended'); },
-    silent: () => { news.push('silent'); },
-    answers: () => { news.push('answers'); },
-  }, { alive: NEVER, ...pace });
+  const inventory = new Inventory(
+    session,
+    {
+      modified: (item, paths) => {
+        news.push(`${item.ref.value} ${[...paths].join(' ')}`);
+      },
+      membersChanged: () => {
+        news.push('members');
+      },
+      ended: () => {
+        news.push('ended');
+      },
+      silent: () => {
+        news.push('silent');
+      },
+      answers: () => {
+        news.push('answers');
+      },
+    },
+    { alive: NEVER, ...pace },
+  );
   t.teardown(async () => {
     await inventory.close();
     await session.close(soon());

@@ -19,7 +19,8 @@ await t.test('names and states', async (t) => {
   vim.addVm('vm-1', { name: val('string', 'web') });
   vim.addVApp('resgroup-v1', { name: val('string', 'shop%2feurope'), vm: MACHINES });
   vim.addVApp('resgroup-v2', { name: val('string', 'db'), parentVApp: ref('VirtualApp', 'resgroup-v1'), summary: vAppSummary('resgroup-v2', 'started') });
-  const listed = async (): Promise<Record<string, string>> => Object.fromEntries((await driver.list(soon())).map(({ machine, state }) => [machine.name, state]));
+  const listed = async (): Promise<Record<string, string>> =>
+    Object.fromEntries((await driver.list(soon())).map(({ machine, state }) => [machine.name, state]));
   t.same(await listed(), { web: 'on', 'shop/europe': 'off', 'shop/europe/db': 'on' });
   const shop = await find(driver, 'shop/europe');
   t.match(await shop.info!(soon()), { uuid: 'uuid-of-resgroup-v1', more: { kind: 'vApp', machines: 'web and 1 more' } });

@@ -41,7 +41,16 @@ void t.test('nobody asks on when it is over', async (t) => {
   t.equal(await asked, String(reason));
   t.equal(await outcome(stateOfHost([hangs], stop.signal)), String(reason));
   let ended = false;
-  const slow: Witness = (signal) => { signal.addEventListener('abort', () => { ended = true; }, { once: true }); return hangs(signal); };
+  const slow: Witness = (signal) => {
+    signal.addEventListener(
+      'abort',
+      () => {
+        ended = true;
+      },
+      { once: true },
+    );
+    return hangs(signal);
+  };
   t.equal(await stateOfHost([slow, says('on')], soon()), 'on');
   t.ok(ended, 'the others are told');
 });

@@ -8,7 +8,11 @@ import { fakeHost, type Told } from '../wmi/fake-wmi.js';
 export const PASSWORD = 'pw-sesame';
 
 /** A double and a driver on it, over plain HTTP: what goes over the wire otherwise is tried elsewhere. */
-export async function setUp(t: Test, options: Partial<WmiDoubleOptions> = {}, given: Record<string, unknown> = {}): Promise<{ peer: WmiDouble; driver: Driver; told: Told }> {
+export async function setUp(
+  t: Test,
+  options: Partial<WmiDoubleOptions> = {},
+  given: Record<string, unknown> = {},
+): Promise<{ peer: WmiDouble; driver: Driver; told: Told }> {
   const peer = await startWmiDouble({ role: 'hyperv', users: { argo: PASSWORD }, ...options });
   t.teardown(() => peer.stop());
   return { peer, ...openDriver(t, peer, given) };

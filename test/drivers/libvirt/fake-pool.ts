@@ -68,6 +68,13 @@ export class FakePool {
     const xml = this.volumes.get(name);
     if (xml === undefined) return peer.fail(call, 50, 'Storage volume not found');
     if (call.procedure === 94) this.volumes.delete(name);
-    peer.reply(call, call.procedure === 99 ? new XdrWriter().string(xml).bytes() : call.procedure === 95 ? this.#write(new XdrWriter(), name).bytes() : Buffer.alloc(0));
+    peer.reply(
+      call,
+      call.procedure === 99
+        ? new XdrWriter().string(xml).bytes()
+        : call.procedure === 95
+          ? this.#write(new XdrWriter(), name).bytes()
+          : Buffer.alloc(0),
+    );
   }
 }

@@ -10,7 +10,20 @@ import { imagesOf, machinesOf, newMachine, workCall } from './works.js';
 
 /** Images and machines over a libvirtd that can be cut off at any call. */
 
-const Procedure = { XML: 14, REFRESH: 83, CREATE: 93, DELETE: 94, DEFINE: 11, START: 9, CAPABILITIES: 342, NODE: 6, LOOKUP_NAME: 23, NETWORKS: 283, UNDEFINE: 231, BLOCK_INFO: 194 } as const;
+const Procedure = {
+  XML: 14,
+  REFRESH: 83,
+  CREATE: 93,
+  DELETE: 94,
+  DEFINE: 11,
+  START: 9,
+  CAPABILITIES: 342,
+  NODE: 6,
+  LOOKUP_NAME: 23,
+  NETWORKS: 283,
+  UNDEFINE: 231,
+  BLOCK_INFO: 194,
+} as const;
 const NOT_FOUND = 42;
 const CANNOT_OPEN = 38;
 
@@ -115,10 +128,30 @@ const CAPABILITIES = '<domainCapabilities><path>/usr/bin/qemu-system-x86_64</pat
 function hostAnswers(daemon: FakeDaemon): FakeDaemon['override'] {
   return (call, peer) => {
     switch (call.procedure) {
-      case Procedure.CAPABILITIES: peer.reply(call, new XdrWriter().string(CAPABILITIES).bytes()); break;
-      case Procedure.NODE: peer.reply(call, new XdrWriter().fixed(Buffer.alloc(128)).hyper(1n << 20n).int(2).int(3000).int(1).int(1).int(2).int(1).bytes()); break;
-      case Procedure.LOOKUP_NAME: peer.fail(call, NOT_FOUND, 'Domain not found'); break;
-      case Procedure.NETWORKS: peer.reply(call, new XdrWriter().int(0).int(0).bytes()); break;
+      case Procedure.CAPABILITIES:
+        peer.reply(call, new XdrWriter().string(CAPABILITIES).bytes());
+        break;
+      case Procedure.NODE:
+        peer.reply(
+          call,
+          new XdrWriter()
+            .fixed(Buffer.alloc(128))
+            .hyper(1n << 20n)
+            .int(2)
+            .int(3000)
+            .int(1)
+            .int(1)
+            .int(2)
+            .int(1)
+            .bytes(),
+        );
+        break;
+      case Procedure.LOOKUP_NAME:
+        peer.fail(call, NOT_FOUND, 'Domain not found');
+        break;
+      case Procedure.NETWORKS:
+        peer.reply(call, new XdrWriter().int(0).int(0).bytes());
+        break;
       case Procedure.DEFINE: {
         const xml = new XdrReader(call.body).string();
         const uuid = Buffer.from(/<uuid>([^<]*)</.exec(xml)![1]!.replaceAll('-', ''), 'hex');
@@ -128,7 +161,11 @@ function hostAnswers(daemon: FakeDaemon): FakeDaemon['override'] {
       }
       case Procedure.START: {
         const { uuid } = readDomain(new XdrReader(call.body));
-        daemon.domains.filter((each) => each.uuid.equals(uuid)).forEach((each) => { each.state = 1; });
+        daemon.domains
+          .filter((each) => each.uuid.equals(uuid))
+          .forEach((each) => {
+            each.state = 1;
+          });
         peer.reply(call);
         break;
       }
@@ -138,7 +175,8 @@ function hostAnswers(daemon: FakeDaemon): FakeDaemon['override'] {
         peer.reply(call);
         break;
       }
-      default: return false;
+      default:
+        return false;
     }
     return true;
   };

@@ -13,10 +13,15 @@ await t.test('changes are off', async (t) => {
   t.teardown(() => driver.close(soon()));
   const network = driver.abilities!.network!;
   const changes = [
-    network.addRoute!({ ...route, ...guard }, call), network.deleteRoute!({ ...route, ...guard }, call), network.replaceRoute!({ old: route, new: route, ...guard }, call),
+    network.addRoute!({ ...route, ...guard }, call),
+    network.deleteRoute!({ ...route, ...guard }, call),
+    network.replaceRoute!({ old: route, new: route, ...guard }, call),
     network.setGateway!({ gateway: '10.0.0.1', interface: 'nowhere9', ...guard }, call),
-    network.addBridge!({ name: 'nowhere9', ...guard }, call), network.changeBridge!({ name: 'nowhere9', ...guard }, call), network.deleteBridge!({ name: 'nowhere9', ...guard }, call),
-    network.addMember!({ bridge: 'nowhere9', member: 'nowhere8', ...guard }, call), network.deleteMember!({ bridge: 'nowhere9', member: 'nowhere8', ...guard }, call),
+    network.addBridge!({ name: 'nowhere9', ...guard }, call),
+    network.changeBridge!({ name: 'nowhere9', ...guard }, call),
+    network.deleteBridge!({ name: 'nowhere9', ...guard }, call),
+    network.addMember!({ bridge: 'nowhere9', member: 'nowhere8', ...guard }, call),
+    network.deleteMember!({ bridge: 'nowhere9', member: 'nowhere8', ...guard }, call),
   ];
   for (const change of changes) t.match(await outcome(change), { phrase: 'NOT SUPPORTED', detail: /has no network-changes = true$/ });
 });

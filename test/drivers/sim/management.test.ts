@@ -26,7 +26,18 @@ function arrange(t: Test, name = 'demo', { latency = 0 } = {}) {
   const { images, templates, machines, volumes, network, statistics } = driver.abilities;
   const find = async (wanted: string): Promise<Machine> => (await driver.list()).map(({ machine }) => machine).find((one) => one.name === wanted)!;
   const names = async (): Promise<string[]> => (await driver.list()).map(({ machine }) => machine.name);
-  return { driver, find, names, relisted: () => relisted, images: images!, templates: templates!, machines: machines!, volumes: volumes!, network: network!, statistics: statistics! };
+  return {
+    driver,
+    find,
+    names,
+    relisted: () => relisted,
+    images: images!,
+    templates: templates!,
+    machines: machines!,
+    volumes: volumes!,
+    network: network!,
+    statistics: statistics!,
+  };
 }
 
 await t.test('images', async (t) => {

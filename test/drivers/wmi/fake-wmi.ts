@@ -25,7 +25,9 @@ export class FakeWmi implements WmiConnection {
 
   async get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
     await this.#enter(`get ${path.className} ${Object.values(path.keys).join(' ')}`, signal);
-    const found = this.#rows(path.namespace, path.className).find((row) => Object.entries(path.keys).every(([key, value]) => row[key] === undefined || row[key] === value));
+    const found = this.#rows(path.namespace, path.className).find((row) =>
+      Object.entries(path.keys).every(([key, value]) => row[key] === undefined || row[key] === value),
+    );
     if (!found) throw new WmiFault('no-such-instance', 2150858843, 'nicht da');
     return found;
   }

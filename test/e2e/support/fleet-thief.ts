@@ -25,7 +25,10 @@ export class Thief {
   /** what the bus has refused */
   readonly violations: string[] = [];
 
-  private constructor(readonly key: NatsUser, readonly connection: NatsConnection) {
+  private constructor(
+    readonly key: NatsUser,
+    readonly connection: NatsConnection,
+  ) {
     void (async () => {
       for await (const status of connection.status()) if (status.type === 'error') this.violations.push(String(status.error));
     })();
@@ -33,29 +36,57 @@ export class Thief {
 
   /** Logs in at the bus with a key. @throws where the bus refuses it */
   static async logIn(fleet: Fleet, key: NatsUser): Promise<Thief> {
-    return new Thief(key, await connect({
-      servers: [...fleet.nats.urls], tls: { ca: readFileSync(fleet.nats.caFile!, 'utf8') }, inboxPrefix: inboxPrefix(nameOf(key)),
-      authenticator: nkeyAuthenticator(new TextEncoder().encode(key.seed)), reconnect: false,
-    }));
+    return new Thief(
+      key,
+      await connect({
+        servers: [...fleet.nats.urls],
+        tls: { ca: readFileSync(fleet.nats.caFile!, 'utf8') },
+        inboxPrefix: inboxPrefix(nameOf(key)),
+        authenticator: nkeyAuthenticator(new TextEncoder().encode(key.seed)),
+        reconnect: false,
+      }),
+    );
   }
 
   /** An order as a front writes it. @param more what is different */
   order(site: string, machine: string, more: Partial<OrderMessage> = {}): OrderMessage {
     const now = Date.now();
     return {
-      v: 1, id: newId(), site, provider: 'kvm1', machine: `id-${machine}`, instance: machine, do: 'reboot', mode: 'soft', wait: false,
-      principal: { account: 'kim', from: '10.1.2.3', front: nameOf(this.key) }, at: now, sendBy: now + SEND_TIMEOUT, answerBy: now + 60_000, ...more,
+      v: 1,
+      id: newId(),
+      site,
+      provider: 'kvm1',
+      machine: `id-${machine}`,
+      instance: machine,
+      do: 'reboot',
+      mode: 'soft',
+      wait: false,
+      principal: { account: 'kim', from: '10.1.2.3', front: nameOf(this.key) },
+      at: now,
+      sendBy: now + SEND_TIMEOUT,
+      answerBy: now + 60_000,
+      ...more,
     };
   }
 
   /** @param as whose name it bears @param key that signs it @param purpose that it is signed for, if not where it is sent */
-  sign(order: OrderMessage, { as = nameOf(this.key), key = this.key, purpose = orderSubject(order.site) }: { as?: string; key?: NatsUser; purpose?: string } = {}): Sent & { readonly from: string } {
+  sign(
+    order: OrderMessage,
+    {
+      as = nameOf(this.key),
+      key = this.key,
+      purpose = orderSubject(order.site),
+    }: { as?: string; key?: NatsUser; purpose?: string } = {},
+  ): Sent & { readonly from: string } {
     const bytes = Buffer.from(JSON.stringify(order));
     return { order, bytes, from: as, signature: key.signer.sign(purpose, bytes) };
   }
 
   /** Sends it. @returns the first answer; undefined where none comes */
-  async send(sent: Sent & { readonly from: string }, { to = orderSubject(sent.order.site), ms = ANSWER_MS, signed = true } = {}): Promise<AnswerMessage | undefined> {
+  async send(
+    sent: Sent & { readonly from: string },
+    { to = orderSubject(sent.order.site), ms = ANSWER_MS, signed = true } = {},
+  ): Promise<AnswerMessage | undefined> {
     const made = headers();
     made.set(FROM_HEADER, sent.from);
     if (signed) made.set(SIGNATURE_HEADER, sent.signature);

@@ -184,9 +184,15 @@ export class Fleet {
   static async start(t: Test, options: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet(options);
     t.teardown(() => fleet.stop());
-    fleet.#nats = await Nats.start({ servers: SERVERS, users: fleet.keys, ...options.busAddress !== undefined && { address: options.busAddress }, ...options.busFolder !== undefined && { parent: options.busFolder } });
+    fleet.#nats = await Nats.start({
+      servers: SERVERS,
+      users: fleet.keys,
+      ...(options.busAddress !== undefined && { address: options.busAddress }),
+      ...(options.busFolder !== undefined && { parent: options.busFolder }),
+    });
     for (const [name, site] of Object.entries(options.sites)) fleet.#addSite(name, site);
-    for (const [name, front] of Object.entries(options.fronts)) fleet.fronts.set(name, new Member(fleet.keyOf(name), () => fleet.#frontConfig(name, front), front.listeners ?? 1));
+    for (const [name, front] of Object.entries(options.fronts))
+      fleet.fronts.set(name, new Member(fleet.keyOf(name), () => fleet.#frontConfig(name, front), front.listeners ?? 1));
     await Promise.all([...fleet.sites.values(), ...fleet.fronts.values()].map((member) => member.start()));
     await Promise.all([...fleet.fronts.keys()].map((front) => fleet.knowsAll(front)));
     return fleet;

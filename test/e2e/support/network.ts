@@ -56,7 +56,11 @@ export async function networkWorld(t: Test) {
 export type NetworkWorld = Awaited<ReturnType<typeof networkWorld>>;
 
 /** Runs tests one after the other, each of which has to leave the host's network as it was. */
-export async function eachLeavesIt(t: Test, world: NetworkWorld, tests: Readonly<Record<string, (t: Test, world: NetworkWorld) => Promise<void>>>): Promise<void> {
+export async function eachLeavesIt(
+  t: Test,
+  world: NetworkWorld,
+  tests: Readonly<Record<string, (t: Test, world: NetworkWorld) => Promise<void>>>,
+): Promise<void> {
   const untouched = await world.host.network();
   for (const [name, test] of Object.entries(tests)) {
     await t.test(name, async (t) => {

@@ -96,7 +96,14 @@ export const lastAccess = async ({ zabbix }: World, proxyid: string): Promise<nu
 /** Waits until the server hears of a proxy. */
 export const isSeen = (world: World, proxyid: string): Promise<void> => until(async () => await lastAccess(world, proxyid) > 0, LONG, 'the server to hear of the proxy');
 
-interface SentRow { readonly id: number; readonly itemid: number; readonly clock: number; readonly ns: number; readonly value?: string; readonly state?: number }
+interface SentRow {
+  readonly id: number;
+  readonly itemid: number;
+  readonly clock: number;
+  readonly ns: number;
+  readonly value?: string;
+  readonly state?: number;
+}
 
 /** All numbers that the server has stored, as `itemid clock ns`. */
 export async function storedOf({ zabbix }: World): Promise<ReadonlySet<string>> {

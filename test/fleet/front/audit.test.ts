@@ -27,8 +27,15 @@ class Folder {
       this.dropped += this.events.splice(0, Math.max(0, this.events.length - this.most)).length;
       return { last: this.last, dropped: this.dropped };
     },
-    read: async (after, most) => ({ events: this.events.filter(({ position }) => position > after).slice(0, most), gone: this.last - this.events.length, last: this.last, dropped: this.dropped }),
-    acknowledge: async (upTo) => { this.events = this.events.filter(({ position }) => position > upTo); },
+    read: async (after, most) => ({
+      events: this.events.filter(({ position }) => position > after).slice(0, most),
+      gone: this.last - this.events.length,
+      last: this.last,
+      dropped: this.dropped,
+    }),
+    acknowledge: async (upTo) => {
+      this.events = this.events.filter(({ position }) => position > upTo);
+    },
   };
 
   readonly names: KeyValue = {
@@ -139,7 +146,12 @@ await t.test('a last message that cannot be read is told of, and what has not ar
   await until(() => folder.events.length === 0, WITHIN, 'that the front knows it');
   const outbox = folder.keys.get('outbox')!;
   const odd = ['{"v":99}', 'no JSON', JSON.stringify({ v: 1, front: 'f1', outbox, from: 1, to: 1_000_000, entries: [] })];
-  const kept = (): readonly Kept[] => hub.store.messages(AUDIT_STREAM).map(({ data }) => Buffer.from(data).toString()).filter((text) => !odd.includes(text)).map((text) => JSON.parse(text) as Kept);
+  const kept = (): readonly Kept[] =>
+    hub.store
+      .messages(AUDIT_STREAM)
+      .map(({ data }) => Buffer.from(data).toString())
+      .filter((text) => !odd.includes(text))
+      .map((text) => JSON.parse(text) as Kept);
   const readable = (): readonly AuditNews[] => kept().flatMap((one) => one.entries);
   // the front's key has signed it, by another program: while the front is there, and while it is away
   const putOdd = (text: string, name: string): Promise<number> => {

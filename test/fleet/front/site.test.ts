@@ -14,7 +14,13 @@ function timeline() {
   const say = (at: number, ms: number, more: Partial<AliveMessage> = {}): boolean => site.take({
     v: 1, site: 'berlin', incarnation: FIRST, at: BEGAN + at, started: BEGAN, version: '1', interval: 5000, providers: [], orders: 0, outbox: 0, ...more,
   }, moment(ms), DEAD_AFTER);
-  return { site, say, moment, trouble: (ms: number) => site.info(moment(ms), DEAD_AFTER, undefined).trouble, skew: (ms: number) => site.info(moment(ms), DEAD_AFTER, undefined).skew };
+  return {
+    site,
+    say,
+    moment,
+    trouble: (ms: number) => site.info(moment(ms), DEAD_AFTER, undefined).trouble,
+    skew: (ms: number) => site.info(moment(ms), DEAD_AFTER, undefined).skew,
+  };
 }
 
 void t.test('the clock of a site is known by the word that came quickest', async (t) => {

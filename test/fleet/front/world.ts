@@ -16,7 +16,15 @@ export const WITHIN = 10_000;
 
 /** So that a test need not last as long as an order may. */
 const FAST: Pace = {
-  ...PACE, firstWord: 100, resultTimeout: 100, resultPause: 20, askAgainLongest: 50, runningInterval: 200, runningPatience: 400, answerGrace: 200, cancelTimeout: 300,
+  ...PACE,
+  firstWord: 100,
+  resultTimeout: 100,
+  resultPause: 20,
+  askAgainLongest: 50,
+  runningInterval: 200,
+  runningPatience: 400,
+  answerGrace: 200,
+  cancelTimeout: 300,
 };
 
 export const TARGET: Target = { site: 'berlin', provider: 'kvm1', machine: 'id of web1', instance: 'web1' };

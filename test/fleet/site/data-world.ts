@@ -46,7 +46,8 @@ export class World {
   readonly settings = new Map<string, ProviderSettings>();
   readonly #providers = new Map<string, Opened>();
   readonly logged: string[] = [];
-  readonly log = (level: string, message: string, facts: object = {}): void => void this.logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
+  readonly log = (level: string, message: string, facts: object = {}): void =>
+    void this.logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
 
   constructor(history = 10_000) {
     this.events = new Events(history);
@@ -56,7 +57,11 @@ export class World {
   }
 
   /** Opens a provider, and lists it where machines are given. */
-  async open(name: string, listed?: Listed | (() => Listed), more: { readonly type?: string; readonly lease?: string; readonly leaseOf?: (name: string) => Lease | undefined } = {}): Promise<Provider> {
+  async open(
+    name: string,
+    listed?: Listed | (() => Listed),
+    more: { readonly type?: string; readonly lease?: string; readonly leaseOf?: (name: string) => Lease | undefined } = {},
+  ): Promise<Provider> {
     let host: DriverHost | undefined;
     const driver: Driver = {
       list: () => {
@@ -65,11 +70,31 @@ export class World {
       },
       close: () => Promise.resolve(),
     };
-    const module: DriverModule = { options: {}, open: (_options, given) => { host = given; return driver; } };
-    const settings: ProviderSettings = { name, type: more.type ?? 'fake', options: {}, actionTimeout: undefined, pollInterval: 3_600_000, concurrency: undefined, fingerprint: '', ...(more.lease !== undefined && { lease: more.lease }) };
+    const module: DriverModule = {
+      options: {},
+      open: (_options, given) => {
+        host = given;
+        return driver;
+      },
+    };
+    const settings: ProviderSettings = {
+      name,
+      type: more.type ?? 'fake',
+      options: {},
+      actionTimeout: undefined,
+      pollInterval: 3_600_000,
+      concurrency: undefined,
+      fingerprint: '',
+      ...(more.lease !== undefined && { lease: more.lease }),
+    };
     const provider = new Provider(settings, module, this.registry, () => undefined, undefined, more.leaseOf);
     this.settings.set(name, settings);
-    this.#providers.set(name, { provider, driver, host: host!, listed: typeof listed === 'function' ? listed : () => listed ?? [] });
+    this.#providers.set(name, {
+      provider,
+      driver,
+      host: host!,
+      listed: typeof listed === 'function' ? listed : () => listed ?? [],
+    });
     this.registry.arrange([...this.#providers.values()].map((one) => one.provider));
     if (listed !== undefined) await provider.refresh();
     return provider;

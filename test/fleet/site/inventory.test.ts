@@ -51,8 +51,18 @@ class Rig {
     const offers = new Offers({ stock, share: () => this.share, providers: () => settings, leaseOf: () => undefined });
     this.#ending = new AbortController();
     this.inventory = new Inventory({
-      site: 'berlin', incarnation, signer, stock, feed, bucket: this.bus.bucket(INVENTORY_BUCKET), kept: this.kept, log,
-      told: () => offers.shared().filter((name) => offers.isTold(name) && !this.undecided.has(name)), isOpen: (name) => this.undecided.has(name), seq: () => this.seq, life: () => 7,
+      site: 'berlin',
+      incarnation,
+      signer,
+      stock,
+      feed,
+      bucket: this.bus.bucket(INVENTORY_BUCKET),
+      kept: this.kept,
+      log,
+      told: () => offers.shared().filter((name) => offers.isTold(name) && !this.undecided.has(name)),
+      isOpen: (name) => this.undecided.has(name),
+      seq: () => this.seq,
+      life: () => 7,
     });
     this.#running = this.inventory.run(this.#ending.signal);
   }

@@ -20,7 +20,10 @@ export interface Given {
 }
 
 export type FromParent = { readonly number: number; readonly subject: string; readonly data: string; readonly headers: Headers };
-export type FromChild = { readonly isOpen: true } | { readonly subject: string } | { readonly number: number; readonly data: string; readonly headers: Headers };
+export type FromChild =
+  | { readonly isOpen: true }
+  | { readonly subject: string }
+  | { readonly number: number; readonly data: string; readonly headers: Headers };
 
 const { folder, seed, front, machines: count, acts } = JSON.parse(process.argv[2]!) as Given;
 const tell = (message: FromChild): void => void process.send!(message);

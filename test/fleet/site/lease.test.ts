@@ -36,7 +36,14 @@ class Member {
   constructor(hub: MemoryHub, readonly site: string, incarnation = `${site}-incarnation-1`, keys = new SiteKeys(undefined)) {
     this.bus = hub.connect(site);
     this.lease = new SiteLease('san1', {
-      bucket: this.bus.bucket(LEASES_BUCKET), site, incarnation, signer: signerOf(site), keys, refused: { add: (facts) => void this.refused.push(facts) }, times: TIMES, changed: () => void (this.changes += 1),
+      bucket: this.bus.bucket(LEASES_BUCKET),
+      site,
+      incarnation,
+      signer: signerOf(site),
+      keys,
+      refused: { add: (facts) => void this.refused.push(facts) },
+      times: TIMES,
+      changed: () => void (this.changes += 1),
       log: (level, message) => void this.logged.push(`${level} ${message}`),
       clocks: { steady: () => performance.now() + this.steady, now: () => Date.now() + this.day },
     });

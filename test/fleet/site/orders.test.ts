@@ -37,7 +37,13 @@ await t.test('one that comes several times is done once: at once, one after the 
   const world = await SiteWorld.make(t);
   await world.live();
   let goOn: () => void = () => undefined;
-  world.machine.script.shutdown = () => new Promise<void>((resolve) => { goOn = () => { world.machine.state = 'off'; resolve(); }; });
+  world.machine.script.shutdown = () =>
+    new Promise<void>((resolve) => {
+      goOn = () => {
+        world.machine.state = 'off';
+        resolve();
+      };
+    });
   const order = world.front.order();
   const first = [world.front.sendOrder(order), world.front.sendOrder(order)];
   await until(() => world.machine.calls.length === 1, WITHIN, 'the order to be sent');
@@ -337,7 +343,13 @@ await t.test('a site that ends answers what is under way, takes nothing new, and
   const world = await SiteWorld.make(t);
   const { site } = await world.live();
   let goOn: () => void = () => undefined;
-  world.machine.script.shutdown = () => new Promise<void>((resolve) => { goOn = () => { world.machine.state = 'off'; resolve(); }; });
+  world.machine.script.shutdown = () =>
+    new Promise<void>((resolve) => {
+      goOn = () => {
+        world.machine.state = 'off';
+        resolve();
+      };
+    });
   const talk = world.front.sendOrder(world.front.order());
   await until(() => world.machine.calls.length === 1, WITHIN, 'the order to be sent');
   const drained = site.drain(WITHIN);

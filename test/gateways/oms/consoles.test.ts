@@ -25,7 +25,12 @@ function open(t: Test, port: number, query: string, protocols: string[] = []) {
   let text = '';
   web.on('message', (data: Buffer) => { text += data.toString('latin1'); });
   web.on('error', () => undefined);
-  const refused = new Promise<number>((resolve) => { web.on('unexpected-response', (sent, response) => { resolve(response.statusCode!); sent.destroy(); }); });
+  const refused = new Promise<number>((resolve) => {
+    web.on('unexpected-response', (sent, response) => {
+      resolve(response.statusCode!);
+      sent.destroy();
+    });
+  });
   const opened = new Promise<number>((resolve) => { web.on('open', () => resolve(101)); });
   return { web, seen: () => text, answered: Promise.race([opened, refused]), closed: new Promise<number>((resolve) => { web.once('close', (code) => resolve(code)); }) };
 }

@@ -22,8 +22,15 @@ function begin(t: Test) {
   const ended: string[] = [];
   const saved = new Map<string, SavedSession>();
   const parts: SessionParts = {
-    accounts: { mark: (name) => (name === 'gone' ? undefined : `mark of ${name}`), again: (name, mark, address) => (mark === `mark of ${name}` && address !== ELSEWHERE ? account(name).member : undefined) },
-    store: { save: (one) => void saved.set(one.id, one), remove: (id) => Promise.resolve(void saved.delete(id)), load: () => Promise.resolve([...saved.values()]) },
+    accounts: {
+      mark: (name) => (name === 'gone' ? undefined : `mark of ${name}`),
+      again: (name, mark, address) => (mark === `mark of ${name}` && address !== ELSEWHERE ? account(name).member : undefined),
+    },
+    store: {
+      save: (one) => void saved.set(one.id, one),
+      remove: (id) => Promise.resolve(void saved.delete(id)),
+      load: () => Promise.resolve([...saved.values()]),
+    },
     ended: ({ member }) => void ended.push(member.name),
   };
   const sessions = new Sessions(TIMES, parts);

@@ -21,7 +21,11 @@ async function open(t: Test, login: ConnectionParts['login'] = () => Promise.res
   await once(server, 'listening');
   const client = VmserverdTestClient.connect((server.address() as AddressInfo).port);
   const [socket] = await once(server, 'connection') as [Socket];
-  t.teardown(() => { client.end(); socket.destroy(); server.close(); });
+  t.teardown(() => {
+    client.end();
+    socket.destroy();
+    server.close();
+  });
   const lines: string[] = [];
   const log: ConnectionParts['log'] = (level, message, facts) => void lines.push(`${level} ${message} ${JSON.stringify(facts)}`);
   const connection = new Connection(socket, {

@@ -39,19 +39,31 @@ const covers = (pattern: string, subject: string): boolean => pattern === '*' ||
 const sees = (grants: Grants, machine: string): boolean => grants.some(({ instances }) => instances.some((one) => covers(one, machine)));
 const holds = (commands: readonly string[], operation: string): boolean =>
   commands.some((word) => word === '*' || word === operation || word === RIGHT_OF[operation] || word === operation.split('.')[0]);
-const mayOn = (grants: Grants, operation: string, machine: string): boolean => grants.some(({ instances, commands }) => holds(commands, operation) && instances.some((one) => covers(one, machine)));
+const mayOn = (grants: Grants, operation: string, machine: string): boolean =>
+  grants.some(({ instances, commands }) => holds(commands, operation) && instances.some((one) => covers(one, machine)));
 const mayOnHost = (grants: Grants, operation: string): boolean => grants.some(({ instances, commands }) => holds(commands, operation) && instances.some((one) => one === '*' || one === 'demo/*'));
 const isAll = (grants: Grants): boolean => grants.some(({ instances, commands }) => instances.includes('*') && commands.includes('*'));
 
 /** What is asked for about a machine, beside its path. Where the account may, it comes to nothing: the machines have crashed, and files are not named. */
-const FURTHER: Readonly<Record<string, readonly { readonly args: string; readonly operation: string; /** codes where the account may */ readonly codes: readonly number[] }[]>> = {
+const FURTHER: Readonly<
+  Record<
+    string,
+    readonly {
+      readonly args: string;
+      readonly operation: string;
+      /** codes where the account may */ readonly codes: readonly number[];
+    }[]
+  >
+> = {
   VM_INFO: [{ args: '', operation: 'info', codes: [0] }],
   VM_Who: [{ args: '', operation: 'status', codes: [0] }],
   VM_GetLastNEvents: [{ args: '<n>1</n>', operation: 'status', codes: [0] }],
   VMUnRegister: [{ args: '', operation: 'machine.delete', codes: [-8] }],
   VMDeleteInfo_DeleteVMInfo: [{ args: '', operation: 'machine.delete', codes: [0] }],
   VMDeleteEdit_DeleteVM: [{ args: '<files><file>/nothing</file></files>', operation: 'machine.delete', codes: [-3, -8, -5] }],
-  X_VM_PowerOp: Object.entries(ACTION_OPERATIONS).filter(([action]) => action !== 'start').map(([action, operation]) => ({ args: `<action>${action}</action><mode>2</mode>`, operation, codes: [-8] })),
+  X_VM_PowerOp: Object.entries(ACTION_OPERATIONS)
+    .filter(([action]) => action !== 'start')
+    .map(([action, operation]) => ({ args: `<action>${action}</action><mode>2</mode>`, operation, codes: [-8] })),
 };
 
 await t.test('all operations, accounts and machines', async (t) => {

@@ -19,7 +19,13 @@ const forever = (): AbortSignal => new AbortController().signal;
 function held() {
   let end!: (thrown?: Error) => void;
   const ended = new Promise<void>((resolve, reject) => { end = (thrown) => (thrown ? reject(thrown) : resolve()); });
-  const work = ({ signal }: TaskCall): Promise<void> => Promise.race([ended, new Promise<void>((_, reject) => { onAbort(signal, (reason) => reject(reason as Error)); })]);
+  const work = ({ signal }: TaskCall): Promise<void> =>
+    Promise.race([
+      ended,
+      new Promise<void>((_, reject) => {
+        onAbort(signal, (reason) => reject(reason as Error));
+      }),
+    ]);
   return { end, work };
 }
 

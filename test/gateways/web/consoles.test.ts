@@ -36,7 +36,11 @@ async function serve(t: Test) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.teardown(() => { server.closeAllConnections(); server.close(); sockets.clients.forEach((one) => one.terminate()); });
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+    sockets.clients.forEach((one) => one.terminate());
+  });
   const open = (ticket: string): { web: WebSocket; seen: () => string; closed: Promise<[number, Buffer]> } => {
     const web = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/api/console`, ['binary', `ticket.${ticket}`]);
     t.teardown(() => web.terminate());

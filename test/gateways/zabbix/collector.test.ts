@@ -140,7 +140,10 @@ void t.test('a clock that is set makes nothing stand still, and values have the 
   for (const hours of [48, 47, -1000, -1001]) {
     shift = hours * 3_600_000;
     const before = rig.received.all.length;
-    const isNew = (itemid: string): boolean => rig.received.all.slice(before).some((value) => value.itemid === itemid && Math.abs(value.clock * 1000 - Date.now() - shift) < 10_000);
+    const isNew = (itemid: string): boolean =>
+      rig.received.all
+        .slice(before)
+        .some((value) => value.itemid === itemid && Math.abs(value.clock * 1000 - Date.now() - shift) < 10_000);
     await until(() => ['1', '2', '4'].every(isNew), 10_000, `values after the clock was set by ${hours} hours`);
   }
   t.equal(rig.received.of('3').length, 1, 'what is not supported is not said again for that');

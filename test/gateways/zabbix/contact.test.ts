@@ -4,7 +4,17 @@ import { Contact } from '../../../src/gateways/zabbix/speaking/contact.js';
 function contact(): { contact: Contact; logged: string[]; told: { answered: number; failed: number; doubts: number } } {
   const logged: string[] = [];
   const told = { answered: 0, failed: 0, doubts: 0 };
-  const one = new Contact({ log: (level, message, facts) => { logged.push(`${level} ${message} ${JSON.stringify(facts)}`); }, count: (result) => { told[result] += 1; }, doubt: () => { told.doubts += 1; } });
+  const one = new Contact({
+    log: (level, message, facts) => {
+      logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
+    },
+    count: (result) => {
+      told[result] += 1;
+    },
+    doubt: () => {
+      told.doubts += 1;
+    },
+  });
   return { contact: one, logged, told };
 }
 

@@ -26,7 +26,8 @@ const pings: PingAsker & { asked: string[] } = { asked: [], ask: ({ target }) =>
   return Promise.resolve({ sent: 1, trips: target === '127.0.0.5' ? [1] : [] });
 } };
 
-const discoveryOf = ({ received }: Rig): Discovery => new Discovery({ outgoing: received, addresses: new Addresses(), pings, log: () => undefined, figure: () => undefined });
+const discoveryOf = ({ received }: Rig): Discovery =>
+  new Discovery({ outgoing: received, addresses: new Addresses(), pings, log: () => undefined, figure: () => undefined });
 
 await t.test('a row a check and address, and one that ends an address', async (t) => {
   const server = createServer().listen(0, '127.0.0.5');
@@ -39,11 +40,20 @@ await t.test('a row a check and address, and one that ends an address', async (t
   discovery.look(rig.member.actor('test'), 1001);
   const { discovered } = rig.received;
   await until(() => discovered.some(({ dcheck }) => dcheck === null), 10_000, 'rows');
-  const of = (address: string): object[] => discovered.filter(({ ip }) => ip === address).map(({ dcheck, port: at, value, status }) => ({ dcheck, at, value, status }));
-  t.same(of('127.0.0.5'), [
-    { dcheck: 1, at: undefined, value: undefined, status: undefined }, { dcheck: 2, at: port, value: undefined, status: undefined }, { dcheck: 2, at: 1, value: undefined, status: 1 },
-    { dcheck: 3, at: 10050, value: 'on', status: undefined }, { dcheck: 4, at: 10050, value: 'a', status: undefined }, { dcheck: null, at: undefined, value: undefined, status: undefined },
-  ], 'of a check that nobody here can do nothing is said');
+  const of = (address: string): object[] =>
+    discovered.filter(({ ip }) => ip === address).map(({ dcheck, port: at, value, status }) => ({ dcheck, at, value, status }));
+  t.same(
+    of('127.0.0.5'),
+    [
+      { dcheck: 1, at: undefined, value: undefined, status: undefined },
+      { dcheck: 2, at: port, value: undefined, status: undefined },
+      { dcheck: 2, at: 1, value: undefined, status: 1 },
+      { dcheck: 3, at: 10050, value: 'on', status: undefined },
+      { dcheck: 4, at: 10050, value: 'a', status: undefined },
+      { dcheck: null, at: undefined, value: undefined, status: undefined },
+    ],
+    'of a check that nobody here can do nothing is said',
+  );
   t.match(of('127.0.0.6')[0], { dcheck: 1, status: 1 });
   t.same(of('127.0.0.7'), [], 'an address that was never told is not guessed');
   t.notOk(discovered.some(({ ip }) => ip === '10.9.9.9'), 'nothing outside the range');
@@ -82,7 +92,15 @@ await t.test('a provider that hangs holds up no other, and a rule that cannot be
   const own: OwnProvider[] = [{ name: 'hung', machines: [hung] }, { name: 'own', machines: [guest('a', 'on', '127.0.0.5')] }];
   const rig = await arrange(t, { own });
   const logged: string[] = [];
-  const discovery = new Discovery({ outgoing: rig.received, addresses: new Addresses(), pings, log: (_level, message) => { logged.push(message); }, figure: () => undefined });
+  const discovery = new Discovery({
+    outgoing: rig.received,
+    addresses: new Addresses(),
+    pings,
+    log: (_level, message) => {
+      logged.push(message);
+    },
+    figure: () => undefined,
+  });
   discovery.configured({ rules: [rule([check(1, 12)], { delay: 'x', druleid: 4 }), rule([check(1, 12)])] }, 1000);
   t.match(logged, [/no interval/]);
   discovery.look(rig.member.actor('test'), 1001);

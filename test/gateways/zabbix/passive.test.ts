@@ -29,7 +29,13 @@ async function listening(t: Test, { folder = scratch(t), serverVersion }: { fold
   await values.open();
   const log = (level: string, message: string, facts?: object): void => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
   const history = state.history('gateway z');
-  const configurations = new Configurations({ history, log, changed: () => undefined, doubt: () => sender.doubt(), incoming: { serves: () => true, configured: () => undefined } });
+  const configurations = new Configurations({
+    history,
+    log,
+    changed: () => undefined,
+    doubt: () => sender.doubt(),
+    incoming: { serves: () => true, configured: () => undefined },
+  });
   const contact = new Contact({ log, count: () => undefined, doubt: () => sender.doubt() });
   const passive = new Passive({ history, sender, tasks, configurations, contact, log, tls: () => undefined, serverVersion: () => serverVersion });
   t.teardown(() => passive.stop());

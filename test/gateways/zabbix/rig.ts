@@ -98,23 +98,50 @@ export interface Rig {
 }
 
 /** Everything of the server that the gateway's half needs, with the real registry, gate and accounts. */
-export async function arrange(t: Test, { config: text = CONFIG, own = [], plans }: { config?: string; own?: readonly OwnProvider[]; plans?: PlanDesk } = {}): Promise<Rig> {
+export async function arrange(
+  t: Test,
+  { config: text = CONFIG, own = [], plans }: { config?: string; own?: readonly OwnProvider[]; plans?: PlanDesk } = {},
+): Promise<Rig> {
   const config = await parseConfig('argo-server.conf', text, '/nonexistent');
   const logged: string[] = [];
-  const log = (level: string, message: string, facts?: object): void => { logged.push(`${level} ${message} ${JSON.stringify(facts ?? {})}`); };
+  const log = (level: string, message: string, facts?: object): void => {
+    logged.push(`${level} ${message} ${JSON.stringify(facts ?? {})}`);
+  };
   const authenticator = new Authenticator(config, { verify: () => Promise.resolve(false) });
   const registry = new Registry(new Events(1000));
   const hosts = new Map<string, DriverHost>();
   const owned = own.map((one) => {
     const driver: Driver = {
-      list: () => (one.fault ? Promise.reject(one.fault) : Promise.resolve(one.machines.map((machine) => ({ machine, state: machine.state })) as Sightings)),
+      list: () =>
+        one.fault
+          ? Promise.reject(one.fault)
+          : Promise.resolve(one.machines.map((machine) => ({ machine, state: machine.state })) as Sightings),
       close: () => Promise.resolve(),
       ...(one.sample && { sample: (signal) => one.sample!(signal) }),
     };
-    const module: DriverModule = { options: {}, open: (_options, host) => { hosts.set(one.name, host); return driver; } };
-    return new Provider({ name: one.name, type: 'own', options: {}, actionTimeout: undefined, pollInterval: 3_600_000, concurrency: undefined, fingerprint: '' }, module, registry, () => undefined);
+    const module: DriverModule = {
+      options: {},
+      open: (_options, host) => {
+        hosts.set(one.name, host);
+        return driver;
+      },
+    };
+    return new Provider(
+      {
+        name: one.name,
+        type: 'own',
+        options: {},
+        actionTimeout: undefined,
+        pollInterval: 3_600_000,
+        concurrency: undefined,
+        fingerprint: '',
+      },
+      module,
+      registry,
+      () => undefined,
+    );
   });
-  const providers = [...await openProviders(config, registry, log), ...owned];
+  const providers = [...(await openProviders(config, registry, log)), ...owned];
   registry.arrange(providers);
   await Promise.all(providers.map((provider) => provider.refresh()));
   t.teardown(() => Promise.all(providers.map((provider) => provider.close(0))));
@@ -123,7 +150,11 @@ export async function arrange(t: Test, { config: text = CONFIG, own = [], plans 
   const member = accountsFor('zabbix', authenticator, gate, log).service('zabbix');
   const received = new Received();
   return {
-    member, received, audit, logged, gate,
+    member,
+    received,
+    audit,
+    logged,
+    gate,
     reload: async (changed) => {
       authenticator.configure(await parseConfig('argo-server.conf', changed, '/nonexistent'));
       gate.review();
@@ -137,7 +168,13 @@ export async function arrange(t: Test, { config: text = CONFIG, own = [], plans 
     },
     host: (name) => hosts.get(name)!,
     collecting: ({ now, figures = {} } = {}) => {
-      const collecting = new Collecting({ log, outgoing: received, member: () => member, figure: (name) => figures[name], ...(now && { now }) });
+      const collecting = new Collecting({
+        log,
+        outgoing: received,
+        member: () => member,
+        figure: (name) => figures[name],
+        ...(now && { now }),
+      });
       t.teardown(() => collecting.close());
       return collecting;
     },

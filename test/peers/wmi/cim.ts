@@ -51,7 +51,13 @@ export interface Namespace {
 }
 
 /** WMI's own HRESULTs. */
-export const WBEM = { invalidParameters: 0x8004102f, invalidMethod: 0x8004102e, invalidClass: 0x80041010, invalidNamespace: 0x8004100e, callFailed: 0x80041001 } as const;
+export const WBEM = {
+  invalidParameters: 0x8004102f,
+  invalidMethod: 0x8004102e,
+  invalidClass: 0x80041010,
+  invalidNamespace: 0x8004100e,
+  callFailed: 0x80041001,
+} as const;
 
 const same = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
 

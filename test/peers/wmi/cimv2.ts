@@ -168,8 +168,16 @@ export class Windows {
 
   #counters({ name, received, sent }: WindowsNic): Properties {
     return {
-      BytesReceivedPersec: received, BytesSentPersec: sent, BytesTotalPersec: received + sent, Caption: null, CurrentBandwidth: 10_000_000_000n, Description: null,
-      Frequency_PerfTime: 10_000_000n, Frequency_Sys100NS: 10_000_000n, Name: name, Timestamp_PerfTime: process.hrtime.bigint() / 100n,
+      BytesReceivedPersec: received,
+      BytesSentPersec: sent,
+      BytesTotalPersec: received + sent,
+      Caption: null,
+      CurrentBandwidth: 10_000_000_000n,
+      Description: null,
+      Frequency_PerfTime: 10_000_000n,
+      Frequency_Sys100NS: 10_000_000n,
+      Name: name,
+      Timestamp_PerfTime: process.hrtime.bigint() / 100n,
       Timestamp_Sys100NS: BigInt(Date.now()) * 10_000n + 116_444_736_000_000_000n,
     };
   }

@@ -31,7 +31,13 @@ export class HyperVNamespace implements Namespace {
     const list = (name: string, instances: () => readonly Properties[]): CimClass => ({ name, keys: ['InstanceID'], instances });
     const isV2 = hyperv.version === 'v2';
     this.classes = [
-      this.#computerSystem(), this.#processor(), this.#shutdownComponent(), this.#kvpComponent(), this.#managementService(), this.#imageService(), hyperv.jobs.type,
+      this.#computerSystem(),
+      this.#processor(),
+      this.#shutdownComponent(),
+      this.#kvpComponent(),
+      this.#managementService(),
+      this.#imageService(),
+      hyperv.jobs.type,
       list('Msvm_VirtualSystemSettingData', () => hyperv.vms.flatMap((vm) => settings.systemSettings(hyperv, vm))),
       list('Msvm_SyntheticEthernetPortSettingData', () => settings.ethernetPorts(hyperv)),
       list('Msvm_EmulatedEthernetPortSettingData', () => []),
@@ -77,18 +83,47 @@ export class HyperVNamespace implements Namespace {
 
   #host(): Properties {
     return {
-      Caption: this.#words.host, CreationClassName: 'Msvm_ComputerSystem', Description: this.#words.hostIs, ElementName: this.#hostName, EnabledDefault: 2, EnabledState: 2,
-      HealthState: 5, InstallDate: null, Name: this.#hostName, OnTimeInMilliseconds: null, OperationalStatus: [2], OtherEnabledState: null, ProcessID: null, RequestedState: 12,
-      Status: 'OK', StatusDescriptions: ['OK'], TimeOfLastConfigurationChange: null, TimeOfLastStateChange: null,
+      Caption: this.#words.host,
+      CreationClassName: 'Msvm_ComputerSystem',
+      Description: this.#words.hostIs,
+      ElementName: this.#hostName,
+      EnabledDefault: 2,
+      EnabledState: 2,
+      HealthState: 5,
+      InstallDate: null,
+      Name: this.#hostName,
+      OnTimeInMilliseconds: null,
+      OperationalStatus: [2],
+      OtherEnabledState: null,
+      ProcessID: null,
+      RequestedState: 12,
+      Status: 'OK',
+      StatusDescriptions: ['OK'],
+      TimeOfLastConfigurationChange: null,
+      TimeOfLastStateChange: null,
     };
   }
 
   #machine(vm: Vm): Properties {
     return {
-      Caption: this.#words.vm, CreationClassName: 'Msvm_ComputerSystem', Description: 'Microsoft Virtual Machine', ElementName: vm.name, EnabledDefault: vm.state === 'off' ? 3 : 2,
-      EnabledState: this.#hyperv.enabledState(vm), HealthState: 5, InstallDate: vm.createdAt, Name: vm.id, OnTimeInMilliseconds: BigInt(vm.onTime), OperationalStatus: [2],
-      OtherEnabledState: null, ProcessID: vm.state === 'running' ? 4242 : null, RequestedState: vm.transition ? 2 : 5, Status: 'OK', StatusDescriptions: [this.#words.fine],
-      TimeOfLastConfigurationChange: vm.createdAt, TimeOfLastStateChange: vm.changedAt,
+      Caption: this.#words.vm,
+      CreationClassName: 'Msvm_ComputerSystem',
+      Description: 'Microsoft Virtual Machine',
+      ElementName: vm.name,
+      EnabledDefault: vm.state === 'off' ? 3 : 2,
+      EnabledState: this.#hyperv.enabledState(vm),
+      HealthState: 5,
+      InstallDate: vm.createdAt,
+      Name: vm.id,
+      OnTimeInMilliseconds: BigInt(vm.onTime),
+      OperationalStatus: [2],
+      OtherEnabledState: null,
+      ProcessID: vm.state === 'running' ? 4242 : null,
+      RequestedState: vm.transition ? 2 : 5,
+      Status: 'OK',
+      StatusDescriptions: [this.#words.fine],
+      TimeOfLastConfigurationChange: vm.createdAt,
+      TimeOfLastStateChange: vm.changedAt,
     };
   }
 
@@ -144,7 +179,9 @@ export class HyperVNamespace implements Namespace {
     const hyperv = this.#hyperv;
     const all = (given: Argument): readonly Vm[] => {
       if (given === null) return hyperv.vms;
-      const ids = (Array.isArray(given) ? given as readonly (string | Reference)[] : []).map((each) => (each instanceof Reference ? each.keys.InstanceID : undefined));
+      const ids = (Array.isArray(given) ? (given as readonly (string | Reference)[]) : []).map((each) =>
+        each instanceof Reference ? each.keys.InstanceID : undefined,
+      );
       return hyperv.vms.filter((vm) => ids.includes(settings.settingId(vm)));
     };
     return this.#service('Msvm_VirtualSystemManagementService', {

@@ -154,7 +154,12 @@ export function readArguments(input: XmlElement): Map<string, Argument> {
     const before = found.get(each.name);
     // Those of one name stand together.
     if (before !== undefined && last !== each.name) throw new SoapFault('bad body');
-    found.set(each.name, before === undefined || before === null || value === null ? value : [...Array.isArray(before) ? before as string[] : [before as string], value as string]);
+    found.set(
+      each.name,
+      before === undefined || before === null || value === null
+        ? value
+        : [...(Array.isArray(before) ? (before as string[]) : [before as string]), value as string],
+    );
     last = each.name;
   }
   return found;

@@ -50,7 +50,7 @@ export class Api {
       method: 'POST',
       headers: { 'content-type': 'application/json-rpc', connection: 'close' },
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      body: JSON.stringify({ jsonrpc: '2.0', method, params, id: this.#calls += 1, ...(!isOpen && { auth: this.#token }) }),
+      body: JSON.stringify({ jsonrpc: '2.0', method, params, id: (this.#calls += 1), ...(!isOpen && { auth: this.#token }) }),
     });
     const text = await response.text();
     let answer: { result: T; error?: { message: string; data: string } };
@@ -65,7 +65,7 @@ export class Api {
 
   /** The token of the session, which is the frontend's, too. */
   async login(): Promise<string> {
-    return this.#token = await this.call<string>('user.login', { username: 'Admin', password: 'zabbix' });
+    return (this.#token = await this.call<string>('user.login', { username: 'Admin', password: 'zabbix' }));
   }
 
   async #create(kind: string, ids: string, params: unknown): Promise<string> {
@@ -81,7 +81,9 @@ export class Api {
   proxy({ name, port, secrecy = { kind: 'none' } }: ProxyWish): Promise<string> {
     const isPassive = port !== undefined;
     return this.#create('proxy', 'proxyids', {
-      host: name, status: isPassive ? 6 : 5, [isPassive ? 'tls_connect' : 'tls_accept']: TLS[secrecy.kind],
+      host: name,
+      status: isPassive ? 6 : 5,
+      [isPassive ? 'tls_connect' : 'tls_accept']: TLS[secrecy.kind],
       ...(isPassive && { interface: { useip: 1, ip: '127.0.0.1', dns: '', port: String(port) } }),
       ...(secrecy.kind === 'psk' && { tls_psk_identity: secrecy.identity, tls_psk: secrecy.key }),
       ...(secrecy.kind === 'certificate' && { tls_issuer: secrecy.issuer ?? '', tls_subject: secrecy.subject ?? '' }),
@@ -89,10 +91,26 @@ export class Api {
   }
 
   /** @param interfaces kinds, see {@link INTERFACE}; each at an address that nobody answers */
-  host(name: string, groupid: string, proxyid: string, { interfaces = [], ...more }: { interfaces?: readonly number[] } & Record<string, unknown> = {}): Promise<string> {
+  host(
+    name: string,
+    groupid: string,
+    proxyid: string,
+    { interfaces = [], ...more }: { interfaces?: readonly number[] } & Record<string, unknown> = {},
+  ): Promise<string> {
     return this.#create('host', 'hostids', {
-      host: name, groups: [{ groupid }], proxy_hostid: proxyid,
-      interfaces: interfaces.map((type) => ({ type, main: 1, useip: 1, ip: '127.0.0.1', dns: '', port: '9', ...(type === INTERFACE.snmp && { details: { version: 2, community: 'public' } }) })), ...more,
+      host: name,
+      groups: [{ groupid }],
+      proxy_hostid: proxyid,
+      interfaces: interfaces.map((type) => ({
+        type,
+        main: 1,
+        useip: 1,
+        ip: '127.0.0.1',
+        dns: '',
+        port: '9',
+        ...(type === INTERFACE.snmp && { details: { version: 2, community: 'public' } }),
+      })),
+      ...more,
     });
   }
 
@@ -109,7 +127,12 @@ export class Api {
 
   /** Many in one call. */
   async items(hostid: string, wishes: readonly ItemWish[]): Promise<readonly string[]> {
-    return (await this.call<{ itemids: readonly string[] }>('item.create', wishes.map((wish) => ({ hostid, ...asItem(wish) })))).itemids;
+    return (
+      await this.call<{ itemids: readonly string[] }>(
+        'item.create',
+        wishes.map((wish) => ({ hostid, ...asItem(wish) })),
+      )
+    ).itemids;
   }
 
   /** A rule of low-level discovery with prototypes of items. */
@@ -120,14 +143,20 @@ export class Api {
   }
 
   /** A rule of network discovery: which addresses answer pings (12), or agents (9). */
-  networkRule(name: string, proxyid: string, range: string, checks: readonly Record<string, unknown>[] = [{ type: 12 }]): Promise<string> {
+  networkRule(
+    name: string,
+    proxyid: string,
+    range: string,
+    checks: readonly Record<string, unknown>[] = [{ type: 12 }],
+  ): Promise<string> {
     return this.#create('drule', 'druleids', { name, iprange: range, delay: '10s', proxy_hostid: proxyid, dchecks: checks });
   }
 
   /** Hosts that register themselves with metadata that contain a text are created in a group. */
   registrationAction(metadata: string, groupid: string): Promise<string> {
     return this.#create('action', 'actionids', {
-      name: `register ${metadata}`, eventsource: 2,
+      name: `register ${metadata}`,
+      eventsource: 2,
       filter: { evaltype: 0, conditions: [{ conditiontype: 24, operator: 2, value: metadata }] },
       operations: [{ operationtype: 2 }, { operationtype: 4, opgroup: [{ groupid }] }],
     });
@@ -150,15 +179,35 @@ export class Api {
 
   /** Asks a proxy for its own figures; they come into the task. */
   diagnostics(proxyid: string): Promise<string> {
-    return this.#create('task', 'taskids', { type: 1, request: { historycache: { stats: ['items', 'values'], top: {} } }, proxy_hostid: proxyid });
+    return this.#create('task', 'taskids', {
+      type: 1,
+      request: { historycache: { stats: ['items', 'values'], top: {} } },
+      proxy_hostid: proxyid,
+    });
   }
 
   async import(format: 'yaml' | 'json' | 'xml', source: string): Promise<void> {
-    const rules = Object.fromEntries(['templates', 'items', 'triggers', 'graphs', 'valueMaps', 'discoveryRules'].map((kind) => [kind, { createMissing: true, updateExisting: true }]));
-    await this.call('configuration.import', { format, source, rules: { ...rules, groups: { createMissing: true, updateExisting: true } } });
+    const rules = Object.fromEntries(
+      ['templates', 'items', 'triggers', 'graphs', 'valueMaps', 'discoveryRules'].map((kind) => [
+        kind,
+        { createMissing: true, updateExisting: true },
+      ]),
+    );
+    await this.call('configuration.import', {
+      format,
+      source,
+      rules: { ...rules, groups: { createMissing: true, updateExisting: true } },
+    });
   }
 }
 
 function asItem({ key, type = ITEM.trapper, valueType, delay, interfaceid, name = key }: Omit<ItemWish, 'valueType'> & { valueType?: number }): Record<string, unknown> {
-  return { name, key_: key, type, ...(valueType !== undefined && { value_type: valueType }), ...(delay !== undefined && { delay }), ...(interfaceid !== undefined && { interfaceid }) };
+  return {
+    name,
+    key_: key,
+    type,
+    ...(valueType !== undefined && { value_type: valueType }),
+    ...(delay !== undefined && { delay }),
+    ...(interfaceid !== undefined && { interfaceid }),
+  };
 }

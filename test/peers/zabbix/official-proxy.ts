@@ -80,7 +80,11 @@ export class OfficialProxy {
     return OfficialProxy.startWith(program, options, empty);
   }
 
-  static async startWith(program: string, { name, serverPort, listenPort, user, settings = {} }: OfficialProxyOptions, database?: string): Promise<OfficialProxy> {
+  static async startWith(
+    program: string,
+    { name, serverPort, listenPort, user, settings = {} }: OfficialProxyOptions,
+    database?: string,
+  ): Promise<OfficialProxy> {
     const folder = runFolder();
     const own = join(folder, 'own');
     mkdirSync(own);
@@ -91,13 +95,35 @@ export class OfficialProxy {
     }
     const configuration = join(folder, 'proxy.conf');
     const all = {
-      ProxyMode: listenPort === undefined ? 0 : 1, Server: listenPort === undefined ? `127.0.0.1:${serverPort}` : '127.0.0.1', Hostname: name,
-      ListenIP: '127.0.0.1', ListenPort: listenPort ?? await lowPort(), LogFile: join(own, 'proxy.log'), PidFile: join(own, 'proxy.pid'), SocketDir: own,
-      DBName: join(own, 'proxy.db'), FpingLocation: which('fping') ?? '', EnableRemoteCommands: 1, ...(listenPort === undefined && { ConfigFrequency: 1, DataSenderFrequency: 1, HeartbeatFrequency: 1 }),
-      ProxyOfflineBuffer: 24, StartPollers: 1, StartPollersUnreachable: 1, StartPingers: 1, StartDiscoverers: 1, StartTrappers: 2, StartHTTPPollers: 0,
-      StartPreprocessors: 1, Timeout: 4, ...settings,
+      ProxyMode: listenPort === undefined ? 0 : 1,
+      Server: listenPort === undefined ? `127.0.0.1:${serverPort}` : '127.0.0.1',
+      Hostname: name,
+      ListenIP: '127.0.0.1',
+      ListenPort: listenPort ?? (await lowPort()),
+      LogFile: join(own, 'proxy.log'),
+      PidFile: join(own, 'proxy.pid'),
+      SocketDir: own,
+      DBName: join(own, 'proxy.db'),
+      FpingLocation: which('fping') ?? '',
+      EnableRemoteCommands: 1,
+      ...(listenPort === undefined && { ConfigFrequency: 1, DataSenderFrequency: 1, HeartbeatFrequency: 1 }),
+      ProxyOfflineBuffer: 24,
+      StartPollers: 1,
+      StartPollersUnreachable: 1,
+      StartPingers: 1,
+      StartDiscoverers: 1,
+      StartTrappers: 2,
+      StartHTTPPollers: 0,
+      StartPreprocessors: 1,
+      Timeout: 4,
+      ...settings,
     };
-    writeFileSync(configuration, Object.entries(all).map(([key, value]) => `${key}=${value}\n`).join(''));
+    writeFileSync(
+      configuration,
+      Object.entries(all)
+        .map(([key, value]) => `${key}=${value}\n`)
+        .join(''),
+    );
     const proxy = new OfficialProxy(folder, program, configuration, spawnProxy(program, configuration, folder));
     try {
       await proxy.#started();
@@ -145,10 +171,14 @@ export class OfficialProxy {
 
   async #started(): Promise<void> {
     const before = this.log.length;
-    await until(() => {
-      if (this.#process.ended) throw new Error(`zabbix_proxy ended: ${this.#process.output}${this.log.slice(-3000)}`);
-      return this.log.slice(before).includes('proxy #0 started');
-    }, START_TIMEOUT_MS, 'zabbix_proxy');
+    await until(
+      () => {
+        if (this.#process.ended) throw new Error(`zabbix_proxy ended: ${this.#process.output}${this.log.slice(-3000)}`);
+        return this.log.slice(before).includes('proxy #0 started');
+      },
+      START_TIMEOUT_MS,
+      'zabbix_proxy',
+    );
   }
 }
 

@@ -10,7 +10,8 @@ const facts = (truths: Readonly<Record<string, Truth>>, numbers: Readonly<Record
 });
 
 const watch = (source: string): ConditionWatch => parseCondition(source, WORDS).watch(GAP);
-const now = (source: string, truths: Readonly<Record<string, Truth>>, numbers?: Readonly<Record<string, number>>): Truth => watch(source).look(facts(truths, numbers), 0);
+const now = (source: string, truths: Readonly<Record<string, Truth>>, numbers?: Readonly<Record<string, number>>): Truth =>
+  watch(source).look(facts(truths, numbers), 0);
 
 void t.test('and, or, brackets', async (t) => {
   t.equal(now('a or b and c', { a: true, b: false, c: false }), true, 'and binds closer');

@@ -6,7 +6,8 @@ const ALL = Array.from({ length: 500 }, (_, index) => 100 + index);
 
 void t.test('statuses after which nothing was done, and no other', (t) => {
   t.same(ALL.filter(isRefusal), [301, 305, 307, 308, 400, 401, 404, 405, 407, 410, 411, 412, 413, 414, 415, 417, 421, 426, 428, 431]);
-  for (const status of [200, 202, 302, 303, 403, 406, 408, 409, 429, 500, 501, 502, 503, 504, 505, 599, 0, 600]) t.ok(mayBeDone(new HttpStatusError(status)), String(status));
+  for (const status of [200, 202, 302, 303, 403, 406, 408, 409, 429, 500, 501, 502, 503, 504, 505, 599, 0, 600])
+    t.ok(mayBeDone(new HttpStatusError(status)), String(status));
   t.end();
 });
 

@@ -68,7 +68,13 @@ await t.test('a simulated board', { skip }, async (t) => {
     await chassisPower(access, { password, signal });
     const ends = new AbortController();
     let ended = 0;
-    const looks = silent.map((each) => chassisPower(each, { password, signal: ends.signal, background: true }).catch(() => undefined).then(() => { ended += 1; }));
+    const looks = silent.map((each) =>
+      chassisPower(each, { password, signal: ends.signal, background: true })
+        .catch(() => undefined)
+        .then(() => {
+          ended += 1;
+        }),
+    );
     await chassisOrder(access, 'on', { password, signal });
     t.equal(await chassisPower(access, { password, signal }), 'on');
     t.equal(ended, 0);

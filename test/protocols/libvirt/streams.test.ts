@@ -16,7 +16,13 @@ function converse(onCall: (call: Packet, peer: FakeLibvirtd) => void = (call, pe
   return { rpc, near, peer: new FakeLibvirtd(far, onCall) };
 }
 
-const data = (serial: number, body: Buffer, status: number = Status.CONTINUE): Partial<Packet> => ({ procedure: OPEN, type: MessageType.STREAM, serial, status, body });
+const data = (serial: number, body: Buffer, status: number = Status.CONTINUE): Partial<Packet> => ({
+  procedure: OPEN,
+  type: MessageType.STREAM,
+  serial,
+  status,
+  body,
+});
 const streamed = ({ calls }: FakeLibvirtd): Packet[] => calls.filter(({ type }) => type === MessageType.STREAM);
 
 await t.test('several streams beside calls, each with its own bytes', async (t) => {

@@ -103,7 +103,14 @@ interface Told {
 }
 
 function passive(told: Told): PassiveProxy {
-  const upload = <Parts>(parts: Parts) => Promise.resolve({ parts, settle: (answer: unknown): Promise<void> => { told.settled.push(answer); return Promise.resolve(); } });
+  const upload = <Parts>(parts: Parts) =>
+    Promise.resolve({
+      parts,
+      settle: (answer: unknown): Promise<void> => {
+        told.settled.push(answer);
+        return Promise.resolve();
+      },
+    });
   return {
     known: { session: SESSION, revision: 3 },
     room: () => Promise.resolve(() => undefined),

@@ -29,7 +29,8 @@ function header(flags: number, length: number | bigint, second: number | bigint)
   return bytes;
 }
 
-const read = (stream: PassThrough | Socket, limits: FrameLimits = MESSAGE_LIMITS, ms = PATIENCE_MS): Promise<Frame | undefined> => readFrame(stream, limits, ms, NEVER);
+const read = (stream: PassThrough | Socket, limits: FrameLimits = MESSAGE_LIMITS, ms = PATIENCE_MS): Promise<Frame | undefined> =>
+  readFrame(stream, limits, ms, NEVER);
 
 /** What the pieces, one after the other, and then the end of the stream are read as. */
 function readPieces(pieces: readonly Buffer[], limits?: FrameLimits): Promise<Frame | undefined> {
@@ -47,14 +48,23 @@ async function refusal(asked: Promise<unknown>): Promise<ZabbixError> {
 }
 
 void t.test('a message comes as it was sent, in each form and in any pieces', async (t) => {
-  for (const [flags, options] of [[1, { packed: false }], [3, { packed: true }], [5, { packed: false, large: true }], [7, { packed: true, large: true }]] as const) {
+  for (const [flags, options] of [
+    [1, { packed: false }],
+    [3, { packed: true }],
+    [5, { packed: false, large: true }],
+    [7, { packed: true, large: true }],
+  ] as const) {
     const wire = await encodeFrame(MESSAGE, options);
     t.equal(wire[4], flags);
     t.equal(readHeader(wire, MESSAGE_LIMITS)?.wire, wire.length - (flags & 4 ? 21 : 13), 'its length is that of what follows');
     for (const size of [1, 7, 13, 20, wire.length]) {
       const pieces = Array.from({ length: Math.ceil(wire.length / size) }, (_, at) => wire.subarray(at * size, (at + 1) * size));
       const frame = await readPieces(pieces);
-      t.same({ ...frame, content: frame?.content.toString() }, { content: MESSAGE, packed: (flags & 2) !== 0, large: (flags & 4) !== 0 }, `flags ${flags}, pieces of ${size}`);
+      t.same(
+        { ...frame, content: frame?.content.toString() },
+        { content: MESSAGE, packed: (flags & 2) !== 0, large: (flags & 4) !== 0 },
+        `flags ${flags}, pieces of ${size}`,
+      );
     }
   }
   t.equal(await readPieces([]), undefined, 'an end before a frame begins is none');

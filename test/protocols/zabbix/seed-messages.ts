@@ -39,7 +39,14 @@ const RESULTS_PRINTED = [
   { type: 0, status: 1, error: 'No permissions to execute task.', parent_taskid: 20 },
 ];
 export const PARTS: DataParts = {
-  session: SESSION, availability: AVAILABILITY, history: HISTORY.map((row) => JSON.stringify(row)), discovery: DISCOVERY, registration: REGISTRATION, results: RESULTS, clock: 1478609650, ns: 5,
+  session: SESSION,
+  availability: AVAILABILITY,
+  history: HISTORY.map((row) => JSON.stringify(row)),
+  discovery: DISCOVERY,
+  registration: REGISTRATION,
+  results: RESULTS,
+  clock: 1478609650,
+  ns: 5,
 };
 export const DATA_PRINTED = {
   session: SESSION, 'interface availability': AVAILABILITY, 'history data': HISTORY, 'discovery data': DISCOVERY, 'auto registration': REGISTRATION, tasks: RESULTS_PRINTED, version: '5.4.0',

@@ -34,7 +34,10 @@ class Server {
 
   #ask(guess: VersionGuess, what: Asked, now: number): void {
     this.told = guess.asked(what, now);
-    const isThrownAway = number(this.version) < 604 ? number(this.told) !== number(this.version) : number(this.told) > number(this.version) || number(this.told) < number(this.least);
+    const isThrownAway
+      = number(this.version) < 604
+        ? number(this.told) !== number(this.version)
+        : number(this.told) > number(this.version) || number(this.told) < number(this.least);
     if (guess.isSettled && isThrownAway) this.lost += 1;
   }
 }

@@ -45,7 +45,8 @@ export function valuesOf(rows: Rows, { site = 'berlin', provider = 'kvm1', chunk
 export const packedValue = (value: ChunkMessage): Promise<Uint8Array> => packChunk(JSON.stringify(value), value.machines.length);
 
 /** As a site has it written under a key. */
-export const sealedFor = async (key: string, value: ChunkMessage, signer: Signer = SITE_SIGNER): Promise<Uint8Array> => seal(signer, keysSubject(INVENTORY_BUCKET, key), await packedValue(value));
+export const sealedFor = async (key: string, value: ChunkMessage, signer: Signer = SITE_SIGNER): Promise<Uint8Array> =>
+  seal(signer, keysSubject(INVENTORY_BUCKET, key), await packedValue(value));
 
 export async function putValues(bus: Bus, values: readonly ChunkMessage[], signer: Signer = SITE_SIGNER): Promise<void> {
   for (const value of values) {

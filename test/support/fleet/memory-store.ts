@@ -46,8 +46,16 @@ class MemoryStream {
 export class MemoryStore {
   /** it does what it is asked for, and the answer is lost */
   losesAnswers = false;
-  readonly #buckets = new Map([[INVENTORY_BUCKET, new MemoryBucket(FLEET_CHUNK_SIZE)], [LEASES_BUCKET, new MemoryBucket(FLEET_CHUNK_SIZE)]]);
-  readonly #streams = new Map([[EVENTS_STREAM, new MemoryStream('argo.v1.event.>')], [AUDIT_STREAM, new MemoryStream('argo.v1.audit.>')]]);
+  readonly #buckets = new Map([
+    [INVENTORY_BUCKET, new MemoryBucket(FLEET_CHUNK_SIZE)],
+    [LEASES_BUCKET, new MemoryBucket(FLEET_CHUNK_SIZE)],
+  ]);
+
+  readonly #streams = new Map([
+    [EVENTS_STREAM, new MemoryStream('argo.v1.event.>')],
+    [AUDIT_STREAM, new MemoryStream('argo.v1.audit.>')],
+  ]);
+
   readonly #waiting = new Set<() => void>();
   #trouble: string | undefined;
 
@@ -108,10 +116,12 @@ export class MemoryStore {
   put(name: string, key: string, value: Uint8Array | undefined, revision?: number): number {
     checkKey(key);
     const bucket = this.#bucket(name);
-    if (value !== undefined && value.length > bucket.largest) throw new BusError('store', `${value.length} bytes are more than ${name} takes`);
+    if (value !== undefined && value.length > bucket.largest)
+      throw new BusError('store', `${value.length} bytes are more than ${name} takes`);
     const there = bucket.entries.get(key);
     const seen = there?.value === undefined ? 0 : there.revision;
-    if (revision !== undefined && revision !== seen) throw new BusError('conflict', `${key} is at revision ${seen}, not ${revision}`);
+    if (revision !== undefined && revision !== seen)
+      throw new BusError('conflict', `${key} is at revision ${seen}, not ${revision}`);
     bucket.revision += 1;
     const entry: KeyEntry = { key, value: value?.slice(), revision: bucket.revision };
     // Those that were written last come last, as they do in a stream.
@@ -122,7 +132,14 @@ export class MemoryStore {
   }
 
   /** @param bus of the one who watches: while it is cut off or hangs, nothing comes; then all that is there comes again */
-  watch(name: string, filter: string, told: (entry: KeyEntry) => void | Promise<void>, signal: AbortSignal, settled: (() => void) | undefined, bus: MemoryBus): void {
+  watch(
+    name: string,
+    filter: string,
+    told: (entry: KeyEntry) => void | Promise<void>,
+    signal: AbortSignal,
+    settled: (() => void) | undefined,
+    bus: MemoryBus,
+  ): void {
     const queue: KeyEntry[] = [];
     let busy = false;
     let missed = true;
@@ -132,9 +149,12 @@ export class MemoryStore {
       if (busy) return;
       busy = true;
       try {
-        await new Promise((done) => { setImmediate(done); });
+        await new Promise((done) => {
+          setImmediate(done);
+        });
         while (!signal.aborted && there() && (missed || queue.length > 0)) {
-          if (missed) queue.splice(0, Infinity, ...[...this.#bucket(name).entries.values()].filter(({ key }) => fits(filter, key)));
+          if (missed)
+            queue.splice(0, Infinity, ...[...this.#bucket(name).entries.values()].filter(({ key }) => fits(filter, key)));
           missed = false;
           for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
             await told({ ...next, value: next.value?.slice() });
@@ -166,11 +186,15 @@ export class MemoryStore {
     bucket.watchers.add(watcher);
     this.#waiting.add(again);
     const forget = bus.onChange(again);
-    signal.addEventListener('abort', () => {
-      bucket.watchers.delete(watcher);
-      this.#waiting.delete(again);
-      forget();
-    }, { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        bucket.watchers.delete(watcher);
+        this.#waiting.delete(again);
+        forget();
+      },
+      { once: true },
+    );
     void run();
   }
 
@@ -181,7 +205,8 @@ export class MemoryStore {
     const known = stream.known.get(id);
     if (known !== undefined) return known;
     const seen = this.last(name, subject)?.seq ?? 0;
-    if (lastSeq !== undefined && lastSeq !== seen) throw new BusError('conflict', `the last sequence of ${subject} is ${seen}, not ${lastSeq}`);
+    if (lastSeq !== undefined && lastSeq !== seen)
+      throw new BusError('conflict', `the last sequence of ${subject} is ${seen}, not ${lastSeq}`);
     stream.messages.push({ subject, data: data.slice(), headers: { ...headers }, id });
     stream.known.set(id, stream.messages.length);
     return stream.messages.length;

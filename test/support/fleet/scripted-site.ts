@@ -1,8 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { FROM_HEADER, refusalPurpose, REPLY_PURPOSE, SIGNATURE_HEADER, type BusMessage, type Signer } from '../../../src/fleet/contract.js';
 import {
-  aliveMessage, askMessage, checkMessage, orderMessage, readMessage, resultMessage, settingMessage, writeMessage, type AliveMessage, type AnswerMessage, type AskMessage, type OrderMessage,
-  type ResultMessage, type SettingMessage,
+  aliveMessage,
+  askMessage,
+  checkMessage,
+  orderMessage,
+  readMessage,
+  resultMessage,
+  settingMessage,
+  writeMessage,
+  type AliveMessage,
+  type AnswerMessage,
+  type AskMessage,
+  type OrderMessage,
+  type ResultMessage,
+  type SettingMessage,
 } from '../../../src/fleet/messages.js';
 import { unpacked } from '../../../src/fleet/parcels.js';
 import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
@@ -40,7 +52,11 @@ export class ScriptedSite {
   readonly #frontKey: KnownKey;
   readonly #ends: (() => void)[];
 
-  constructor(readonly hub: MemoryHub, readonly name: string, frontKey: string) {
+  constructor(
+    readonly hub: MemoryHub,
+    readonly name: string,
+    frontKey: string,
+  ) {
     this.#frontKey = new KnownKey(frontKey);
     this.bus = hub.connect(name);
     this.#ends = [
@@ -62,8 +78,17 @@ export class ScriptedSite {
   /** A sign of life. */
   alive(more: Partial<AliveMessage> = {}, signing: Signing = {}): void {
     const message: AliveMessage = {
-      v: 1, site: this.name, incarnation: this.incarnation, at: Date.now(), started: this.started, version: '1.0.0', interval: 5000,
-      providers: [{ name: 'kvm1', type: 'libvirt', held: true, dmesg: true }], orders: 0, outbox: 0, ...more,
+      v: 1,
+      site: this.name,
+      incarnation: this.incarnation,
+      at: Date.now(),
+      started: this.started,
+      version: '1.0.0',
+      interval: 5000,
+      providers: [{ name: 'kvm1', type: 'libvirt', held: true, dmesg: true }],
+      orders: 0,
+      outbox: 0,
+      ...more,
     };
     const data = writeMessage(readMessage(aliveMessage, writeMessage(message)));
     this.bus.publish(aliveSubject(this.name), data, this.#headers(aliveSubject(this.name), data, signing));
@@ -74,14 +99,23 @@ export class ScriptedSite {
     for (const end of this.#ends.splice(0)) end();
   }
 
-  #listen<Message extends { readonly id: string }>(subject: string, schema: v.GenericSchema<unknown, Message>, told: (message: Message, reply: Reply) => void): () => void {
-    return this.bus.subscribe(subject, (asked) => {
-      if (!this.#frontKey.verifies(subject, asked.data, asked.header(SIGNATURE_HEADER))) throw new Error(`what came at ${subject} is not signed by the front`);
-      for (const content of unpacked(asked.data)) {
-        const message = checkMessage(schema, content);
-        told(message, (said, signing) => this.#reply(asked, message.id, said, signing));
-      }
-    }, SITE_QUEUE);
+  #listen<Message extends { readonly id: string }>(
+    subject: string,
+    schema: v.GenericSchema<unknown, Message>,
+    told: (message: Message, reply: Reply) => void,
+  ): () => void {
+    return this.bus.subscribe(
+      subject,
+      (asked) => {
+        if (!this.#frontKey.verifies(subject, asked.data, asked.header(SIGNATURE_HEADER)))
+          throw new Error(`what came at ${subject} is not signed by the front`);
+        for (const content of unpacked(asked.data)) {
+          const message = checkMessage(schema, content);
+          told(message, (said, signing) => this.#reply(asked, message.id, said, signing));
+        }
+      },
+      SITE_QUEUE,
+    );
   }
 
   #reply(asked: BusMessage, id: string, said: Said, signing: Signing = {}): void {
@@ -91,7 +125,11 @@ export class ScriptedSite {
     asked.respond(data, this.#headers(purpose, data, signing));
   }
 
-  #headers(usual: string, data: Uint8Array, { signer = this.signer, from = this.name, purpose = usual, isSigned = true }: Signing): Record<string, string> {
+  #headers(
+    usual: string,
+    data: Uint8Array,
+    { signer = this.signer, from = this.name, purpose = usual, isSigned = true }: Signing,
+  ): Record<string, string> {
     return isSigned ? { [FROM_HEADER]: from, [SIGNATURE_HEADER]: signer.sign(purpose, data) } : {};
   }
 }

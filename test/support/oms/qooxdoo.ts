@@ -51,11 +51,21 @@ export async function loadQooxdoo(page: Page): Promise<void> {
 }
 
 /** One call, as a page makes it. */
-export const callByQooxdoo = (page: Page, url: string, call: QooxdooCall): Promise<QooxdooReply> => page.evaluate(([address, { service, method, params, protocol, cross }, timeout]) => new Promise<QooxdooReply>((resolve) => {
-  const { qx } = globalThis as unknown as { qx: { io: { remote: { Rpc: new (url: string, service: string) => Rpc } } } };
-  const rpc = new qx.io.remote.Rpc(address, service);
-  rpc.setProtocol(protocol ?? 'qx1');
-  rpc.setTimeout(timeout);
-  rpc.setCrossDomain(cross ?? false);
-  rpc.callAsync((result, error, id) => resolve({ id, result, error: error && { origin: error.origin, code: error.code, message: error.message } }), method, ...params);
-}), [url, call, CLIENT_TIMEOUT] as const);
+export const callByQooxdoo = (page: Page, url: string, call: QooxdooCall): Promise<QooxdooReply> =>
+  page.evaluate(
+    ([address, { service, method, params, protocol, cross }, timeout]) =>
+      new Promise<QooxdooReply>((resolve) => {
+        const { qx } = globalThis as unknown as { qx: { io: { remote: { Rpc: new (url: string, service: string) => Rpc } } } };
+        const rpc = new qx.io.remote.Rpc(address, service);
+        rpc.setProtocol(protocol ?? 'qx1');
+        rpc.setTimeout(timeout);
+        rpc.setCrossDomain(cross ?? false);
+        rpc.callAsync(
+          (result, error, id) =>
+            resolve({ id, result, error: error && { origin: error.origin, code: error.code, message: error.message } }),
+          method,
+          ...params,
+        );
+      }),
+    [url, call, CLIENT_TIMEOUT] as const,
+  );

@@ -80,7 +80,19 @@ export class FilesWorld {
     const row = fileRows[operation];
     if (row === undefined) throw new Error(`no row ${operation}`);
     const args = row.in.read(elementOf('in', given)) as never;
-    const out = await row.run({ account, actor: this.#actorOf(account), accountSignal: this.#controllerOf(account).signal, signal, args, parts: { files: this.files, tasks: this.tasks, hasEveryRight: (actor: Actor) => this.admins.has(actor.name), hasAccount: (name: string) => ACCOUNTS.has(name) } as never });
+    const out = await row.run({
+      account,
+      actor: this.#actorOf(account),
+      accountSignal: this.#controllerOf(account).signal,
+      signal,
+      args,
+      parts: {
+        files: this.files,
+        tasks: this.tasks,
+        hasEveryRight: (actor: Actor) => this.admins.has(actor.name),
+        hasAccount: (name: string) => ACCOUNTS.has(name),
+      } as never,
+    });
     return [...row.out.write('out', out)].join('').replace(/^<out>|<\/out>$/g, '');
   }
 

@@ -69,7 +69,12 @@ export class WebUser {
     const messages: string[] = [];
     web.on('message', (data: Buffer) => messages.push(data.toString()));
     web.on('error', () => undefined);
-    const refused = new Promise<number>((resolve) => { web.on('unexpected-response', (sent, response) => { resolve(response.statusCode!); sent.destroy(); }); });
+    const refused = new Promise<number>((resolve) => {
+      web.on('unexpected-response', (sent, response) => {
+        resolve(response.statusCode!);
+        sent.destroy();
+      });
+    });
     const opened = new Promise<number>((resolve) => { web.on('open', () => resolve(101)); });
     return { web, messages, answered: Promise.race([opened, refused]), closed: new Promise((resolve) => { web.on('close', (code) => resolve(code)); }) };
   }

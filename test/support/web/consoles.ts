@@ -56,16 +56,29 @@ export class ConsoleSide {
 type Opener = (order: ConsoleOrder) => Duplex;
 
 /** An actor of which only consoles are wanted: the gate's own pipe around what a test opens. */
-export function actorWith(open: Opener, parts: { readonly may?: (operation: string) => boolean; readonly others?: () => readonly ConsoleHolder[] } = {}): Actor {
+export function actorWith(
+  open: Opener,
+  parts: { readonly may?: (operation: string) => boolean; readonly others?: () => readonly ConsoleHolder[] } = {},
+): Actor {
   const { may = () => true, others = () => [] } = parts;
   return {
-    may, consoleHolders: others,
-    select: ([word]: readonly { readonly text: string }[]) => Promise.resolve({ instances: [{ name: word!.text, fullName: word!.text, capabilities: ['console vnc', 'console text', 'console shell'] }], isSingle: true }),
-    console: (_on: unknown, order: ConsoleOrder): Promise<OpenConsole> => new Promise((resolve) => {
-      const stream = new ConsolePipe(open(order), order.kind === 'vnc' ? new RfbViewer(order.viewOnly === true) : undefined, () => undefined);
-      stream.on('error', () => undefined);
-      resolve({ stream, others: others(), auditId: 1, resize: () => undefined });
-    }),
+    may,
+    consoleHolders: others,
+    select: ([word]: readonly { readonly text: string }[]) =>
+      Promise.resolve({
+        instances: [{ name: word!.text, fullName: word!.text, capabilities: ['console vnc', 'console text', 'console shell'] }],
+        isSingle: true,
+      }),
+    console: (_on: unknown, order: ConsoleOrder): Promise<OpenConsole> =>
+      new Promise((resolve) => {
+        const stream = new ConsolePipe(
+          open(order),
+          order.kind === 'vnc' ? new RfbViewer(order.viewOnly === true) : undefined,
+          () => undefined,
+        );
+        stream.on('error', () => undefined);
+        resolve({ stream, others: others(), auditId: 1, resize: () => undefined });
+      }),
   } as unknown as Actor;
 }
 

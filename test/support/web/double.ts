@@ -302,7 +302,9 @@ export class WebDouble {
   half(): void {
     for (const [id, task] of this.#tasks) {
       if (task.ended !== null) continue;
-      const targets = task.targets.map((target, index) => (index * 2 < task.targets.length ? { ...target, ...endOf(this.#named(target.instance)!, task.action, task.mode) } : target));
+      const targets = task.targets.map((target, index) =>
+        index * 2 < task.targets.length ? { ...target, ...endOf(this.#named(target.instance)!, task.action, task.mode) } : target,
+      );
       this.#tasks.set(id, { ...task, targets });
       this.tell({ t: 'task', task: this.#tasks.get(id)! });
       this.change(targets.flatMap(({ instance, state }) => (state === 'done' ? [[this.machines.indexOf(this.#named(instance)!), goalOf(task.action)] as const] : [])));

@@ -12,7 +12,13 @@ import { ConsoleSide, actorWith } from './consoles.js';
 import { ACCOUNT, LINK_CODE, NOW, WebDouble } from './double.js';
 
 type Steps = (page: Page, double: WebDouble) => Promise<void>;
-interface Picture { readonly name: string; readonly look?: Look; readonly steps?: Steps; readonly isLoggedOut?: boolean; /** what a text console shows */ readonly console?: string }
+interface Picture {
+  readonly name: string;
+  readonly look?: Look;
+  readonly steps?: Steps;
+  readonly isLoggedOut?: boolean;
+  /** what a text console shows */ readonly console?: string;
+}
 
 const PHONE: Look = { width: 390, height: 844, scale: 2 };
 const keys = async (page: Page, ...pressed: string[]): Promise<void> => { for (const key of pressed) await page.keyboard.press(key); };
@@ -45,22 +51,91 @@ const openKeys: Steps = async (page) => page.getByRole('button', { name: 'Keys' 
 
 const PICTURES: readonly Picture[] = [
   { name: 'login', isLoggedOut: true },
-  { name: 'list-light' }, { name: 'list-dark', look: { theme: 'dark' }, steps: select },
+  { name: 'list-light' },
+  { name: 'list-dark', look: { theme: 'dark' }, steps: select },
   { name: 'stop', steps: stopDialog },
-  { name: 'stop-hard', steps: async (page, double) => { await stopDialog(page, double); await page.getByText('Pull the plug now').click(); await page.locator('.type input').fill('1'); } },
-  { name: 'progress', steps: async (page, double) => { double.isSlow = true; await stopDialog(page, double); await keys(page, 'Enter'); await page.locator('progress').waitFor(); double.half(); } },
-  { name: 'failed', steps: async (page, double) => { await stopDialog(page, double); await keys(page, 'Enter'); await page.getByText('Try again').waitFor(); } },
-  { name: 'tray', look: { theme: 'dark' }, steps: async (page, double) => { double.isSlow = true; await stopDialog(page, double); await keys(page, 'Enter'); await page.locator('progress').waitFor(); await keys(page, 'Escape'); double.finish(); await settle(page); await keys(page, 'g', 'o'); } },
-  { name: 'drawer-light', steps: drawer }, { name: 'drawer-dark', look: { theme: 'dark' }, steps: drawer },
-  { name: 'drawer-activity', steps: async (page) => { await go(page, 'machine=web-01'); await page.getByRole('tab', { name: 'Activity' }).click(); } },
-  { name: 'plans', steps: async (page) => { await go(page, 'view=plans'); await page.locator('.stage').first().waitFor(); } },
-  { name: 'plans-dark', look: { theme: 'dark' }, steps: async (page) => { await go(page, 'view=plans&plan=power-cut'); await page.locator('.stage').first().waitFor(); } },
+  {
+    name: 'stop-hard',
+    steps: async (page, double) => {
+      await stopDialog(page, double);
+      await page.getByText('Pull the plug now').click();
+      await page.locator('.type input').fill('1');
+    },
+  },
+  {
+    name: 'progress',
+    steps: async (page, double) => {
+      double.isSlow = true;
+      await stopDialog(page, double);
+      await keys(page, 'Enter');
+      await page.locator('progress').waitFor();
+      double.half();
+    },
+  },
+  {
+    name: 'failed',
+    steps: async (page, double) => {
+      await stopDialog(page, double);
+      await keys(page, 'Enter');
+      await page.getByText('Try again').waitFor();
+    },
+  },
+  {
+    name: 'tray',
+    look: { theme: 'dark' },
+    steps: async (page, double) => {
+      double.isSlow = true;
+      await stopDialog(page, double);
+      await keys(page, 'Enter');
+      await page.locator('progress').waitFor();
+      await keys(page, 'Escape');
+      double.finish();
+      await settle(page);
+      await keys(page, 'g', 'o');
+    },
+  },
+  { name: 'drawer-light', steps: drawer },
+  { name: 'drawer-dark', look: { theme: 'dark' }, steps: drawer },
+  {
+    name: 'drawer-activity',
+    steps: async (page) => {
+      await go(page, 'machine=web-01');
+      await page.getByRole('tab', { name: 'Activity' }).click();
+    },
+  },
+  {
+    name: 'plans',
+    steps: async (page) => {
+      await go(page, 'view=plans');
+      await page.locator('.stage').first().waitFor();
+    },
+  },
+  {
+    name: 'plans-dark',
+    look: { theme: 'dark' },
+    steps: async (page) => {
+      await go(page, 'view=plans&plan=power-cut');
+      await page.locator('.stage').first().waitFor();
+    },
+  },
   { name: 'activity', steps: async (page) => go(page, 'view=activity') },
   { name: 'audit', look: { theme: 'dark' }, steps: async (page) => go(page, 'view=audit') },
   { name: 'keys', steps: async (page) => keys(page, '?') },
-  { name: 'lost', steps: async (page, double) => { await double.stop(); await page.locator('.lost-note').waitFor(); } },
+  {
+    name: 'lost',
+    steps: async (page, double) => {
+      await double.stop();
+      await page.locator('.lost-note').waitFor();
+    },
+  },
   { name: 'nothing', steps: async (page) => go(page, 'q=@web+state:suspended') },
-  { name: 'phone', look: PHONE }, { name: 'phone-stop', look: { ...PHONE, theme: 'dark' }, steps: stopDialog }, { name: 'phone-drawer', look: PHONE, steps: drawer }, { name: 'console', console: BOOTED }, { name: 'console-dark', console: BOOTED, look: { theme: 'dark' } }, { name: 'phone-console', console: BOOTED, look: PHONE, steps: openKeys }, { name: 'phone-plans', look: PHONE, steps: async (page) => go(page, 'view=plans') },
+  { name: 'phone', look: PHONE },
+  { name: 'phone-stop', look: { ...PHONE, theme: 'dark' }, steps: stopDialog },
+  { name: 'phone-drawer', look: PHONE, steps: drawer },
+  { name: 'console', console: BOOTED },
+  { name: 'console-dark', console: BOOTED, look: { theme: 'dark' } },
+  { name: 'phone-console', console: BOOTED, look: PHONE, steps: openKeys },
+  { name: 'phone-plans', look: PHONE, steps: async (page) => go(page, 'view=plans') },
 ];
 
 async function openConsole(page: Page, double: WebDouble, said: string): Promise<void> {

@@ -4,14 +4,94 @@
  */
 import { Writable, type Duplex } from 'node:stream';
 import {
-  ArgoError, connectConsole, duration, endpoint, flag, passwordEntries, PHRASES, positiveDuration, readPassword, readSecret, secretEntries, SettingsFault, text, texts, v, whole,
+  ArgoError,
+  connectConsole,
+  duration,
+  endpoint,
+  flag,
+  passwordEntries,
+  PHRASES,
+  positiveDuration,
+  readPassword,
+  readSecret,
+  secretEntries,
+  SettingsFault,
+  text,
+  texts,
+  v,
+  whole,
 } from 'argo-server/driver';
 import type {
-  Autostart, Bridge, BridgeSettings, ConsoleCall, ConsoleKind, Consoles, ConsoleSize, ConsoleStream, DeploySettings, Destination, Disk, Driver, DriverDefaults,
-  DriverHost, DriverModule, Endpoint, Facts, FarCall, FarChange, FarGate, FarOrder, FarOutcome, Guard, GuestFigures, Hardware, HardwareAbility, HardwareChange,
-  HOST_FIGURES, HostFigure, HostFigures, ImageFile, Images, Limits, Load, Log, LogicalVolume, Machine, MachineAbilities, Machines, MachineType, MigrationAbility,
-  Network, NetworkChange, NewMachine, None, Phrase, PowerState, ProviderAbilities, Range, Readings, RemovalAbility, Route, RouteName, Sample, Secret, SecretOptions,
-  Sighting, Sightings, Statistics, TableFault, Template, TemplateDisk, TemplatePreview, Templates, TemplatingAbility, TemplatingDisk, Use, VolumeGroup, Volumes, Work,
+  Autostart,
+  Bridge,
+  BridgeSettings,
+  ConsoleCall,
+  ConsoleKind,
+  Consoles,
+  ConsoleSize,
+  ConsoleStream,
+  DeploySettings,
+  Destination,
+  Disk,
+  Driver,
+  DriverDefaults,
+  DriverHost,
+  DriverModule,
+  Endpoint,
+  Facts,
+  FarCall,
+  FarChange,
+  FarGate,
+  FarOrder,
+  FarOutcome,
+  Guard,
+  GuestFigures,
+  Hardware,
+  HardwareAbility,
+  HardwareChange,
+  HOST_FIGURES,
+  HostFigure,
+  HostFigures,
+  ImageFile,
+  Images,
+  Limits,
+  Load,
+  Log,
+  LogicalVolume,
+  Machine,
+  MachineAbilities,
+  Machines,
+  MachineType,
+  MigrationAbility,
+  Network,
+  NetworkChange,
+  NewMachine,
+  None,
+  Phrase,
+  PowerState,
+  ProviderAbilities,
+  Range,
+  Readings,
+  RemovalAbility,
+  Route,
+  RouteName,
+  Sample,
+  Secret,
+  SecretOptions,
+  Sighting,
+  Sightings,
+  Statistics,
+  TableFault,
+  Template,
+  TemplateDisk,
+  TemplatePreview,
+  Templates,
+  TemplatingAbility,
+  TemplatingDisk,
+  Use,
+  VolumeGroup,
+  Volumes,
+  Work,
   WorkCall,
 } from 'argo-server/driver';
 import { exactly } from './exactly.mjs';
@@ -80,24 +160,75 @@ const limits: Limits = { vcpus, memory: { min: 1n, max: 8n }, cpuLimit: { min: 1
 const hardware: Hardware = { vcpus: 1, memory: 1n, limits };
 const templatingDisk: TemplatingDisk = { target: 'vda', path: '/d', file: 'd', capacity: 1n, allocation: 1n };
 const preview: TemplatePreview = { template: 't', arch: 'x86_64', vcpus: 1, memory: 1n, interfaces: [{ type: 'bridge', bridge: 'br0', mac: '' }], disks: [templatingDisk], folder: '/' };
-const all: { readonly hardware: HardwareAbility; readonly templating: TemplatingAbility; readonly removal: RemovalAbility; readonly migration: MigrationAbility } = {
-  hardware: { read: async () => hardware, change: async (change: HardwareChange) => { if (change.password === '') throw new SettingsFault({ password: 'must not be empty' }); } },
-  templating: { preview: async ({ template }) => ({ ...preview, template }), create: async ({ settings }, { progress }) => progress(settings.vcpus === undefined ? 0.5 : 1) },
+const all: {
+  readonly hardware: HardwareAbility;
+  readonly templating: TemplatingAbility;
+  readonly removal: RemovalAbility;
+  readonly migration: MigrationAbility;
+} = {
+  hardware: {
+    read: async () => hardware,
+    change: async (change: HardwareChange) => {
+      if (change.password === '') throw new SettingsFault({ password: 'must not be empty' });
+    },
+  },
+  templating: {
+    preview: async ({ template }) => ({ ...preview, template }),
+    create: async ({ settings }, { progress }) => progress(settings.vcpus === undefined ? 0.5 : 1),
+  },
   removal: { delete: async ({ disks }) => exactly<boolean>()(disks) },
-  migration: { to: async ({ destination }, { signal }) => { await destination.state?.('1', signal); } },
+  migration: {
+    to: async ({ destination }, { signal }) => {
+      await destination.state?.('1', signal);
+    },
+  },
 };
 const abilities: MachineAbilities = all;
 
 /** A machine that has everything. */
 export const machine: Machine = {
-  id: '1', name: 'lj', type: 'vm', status: async () => 'on',
-  start: async (signal) => signal.throwIfAborted(), shutdown: async () => undefined, powerOff: async () => undefined, reboot: async () => undefined, reset: async () => undefined,
-  pause: async () => undefined, unpause: async () => undefined, suspend: async () => undefined, resume: async () => undefined,
-  bootMark: async () => 'a boot', bootMarkLasts: true, complaint: 'no fuse', mayMissShutdown: true, isOffWhenGone: true, checkOrder: async () => undefined,
-  autostart, console, far, abilities,
-  info: async (): Promise<Facts> => ({ uuid: '1', cpus: 1, memory: 1n, ips: ['192.0.2.9'], macs: [], disks: [], host: 'kvm1', persistent: true, autostart: false, more: { colour: 'red' } }),
-  ip: async () => ['192.0.2.9'], mac: async () => [], uptime: async () => 17, rx: async () => 1n, tx: async () => 1n,
-  load: async (): Promise<Load> => ({ averages: [1, 2, 3] }), disk: async (): Promise<readonly Disk[]> => [{ target: 'vda', type: 'file', format: 'raw', size: 1n, source: '/d' }],
+  id: '1',
+  name: 'lj',
+  type: 'vm',
+  status: async () => 'on',
+  start: async (signal) => signal.throwIfAborted(),
+  shutdown: async () => undefined,
+  powerOff: async () => undefined,
+  reboot: async () => undefined,
+  reset: async () => undefined,
+  pause: async () => undefined,
+  unpause: async () => undefined,
+  suspend: async () => undefined,
+  resume: async () => undefined,
+  bootMark: async () => 'a boot',
+  bootMarkLasts: true,
+  complaint: 'no fuse',
+  mayMissShutdown: true,
+  isOffWhenGone: true,
+  checkOrder: async () => undefined,
+  autostart,
+  console,
+  far,
+  abilities,
+  info: async (): Promise<Facts> => ({
+    uuid: '1',
+    cpus: 1,
+    memory: 1n,
+    ips: ['192.0.2.9'],
+    macs: [],
+    disks: [],
+    host: 'kvm1',
+    persistent: true,
+    autostart: false,
+    more: { colour: 'red' },
+  }),
+  ip: async () => ['192.0.2.9'],
+  mac: async () => [],
+  uptime: async () => 17,
+  rx: async () => 1n,
+  tx: async () => 1n,
+  load: async (): Promise<Load> => ({ averages: [1, 2, 3] }),
+  disk: async (): Promise<readonly Disk[]> => [{ target: 'vda', type: 'file', format: 'raw', size: 1n, source: '/d' }],
 };
 /** One that has only what every machine has. */
 const bare: Machine = { id: '2', name: 'builder', type: 'host', status: async () => 'unknown' };
@@ -135,20 +266,53 @@ const kept: NetworkChange = { keptBy: undefined };
 const memory: Use = { total: 2n, used: 1n };
 export type EveryFigure = (typeof HOST_FIGURES)[number];
 const guest: GuestFigures = { id: '1', cpuTime: 1n, rx: 1n };
-const groups: { readonly images: Images; readonly templates: Templates; readonly machines: Machines; readonly volumes: Volumes; readonly network: Network; readonly statistics: Statistics } = {
-  images: { list: async () => [image], create: async ({ size }) => exactly<bigint>()(size), delete: async ({ name }) => exactly<string>()(name) },
+const groups: {
+  readonly images: Images;
+  readonly templates: Templates;
+  readonly machines: Machines;
+  readonly volumes: Volumes;
+  readonly network: Network;
+  readonly statistics: Statistics;
+} = {
+  images: {
+    list: async () => [image],
+    create: async ({ size }) => exactly<bigint>()(size),
+    delete: async ({ name }) => exactly<string>()(name),
+  },
   templates: {
-    list: async () => [{ name: 't', type: 'vm' }], describe: async () => template, delete: async () => undefined,
-    deploy: async ({ settings }, { task, progress, signal }) => { exactly<DeploySettings>()(settings); exactly<string>()(task); progress(0.5); signal.throwIfAborted(); },
+    list: async () => [{ name: 't', type: 'vm' }],
+    describe: async () => template,
+    delete: async () => undefined,
+    deploy: async ({ settings }, { task, progress, signal }) => {
+      exactly<DeploySettings>()(settings);
+      exactly<string>()(task);
+      progress(0.5);
+      signal.throwIfAborted();
+    },
   },
   machines: { limits: async () => limits, install: async (made: NewMachine) => diskOf(made.disk) },
   volumes: { groups: async () => [group], list: async () => [volume] },
   network: {
-    routes: async () => [route], addRoute: async (added: RouteName & Guard) => ({ keptBy: added.force ? undefined : 'netplan' }), replaceRoute: async ({ old }) => ({ keptBy: old.gateway }),
-    deleteRoute: async () => kept, gateway: async () => undefined, setGateway: async () => kept, bridges: async () => [bridge],
-    addBridge: async (settings: BridgeSettings) => ({ keptBy: settings.name }), changeBridge: async () => kept, deleteBridge: async () => kept, addMember: async () => kept, deleteMember: async () => kept,
+    routes: async () => [route],
+    addRoute: async (added: RouteName & Guard) => ({ keptBy: added.force ? undefined : 'netplan' }),
+    replaceRoute: async ({ old }) => ({ keptBy: old.gateway }),
+    deleteRoute: async () => kept,
+    gateway: async () => undefined,
+    setGateway: async () => kept,
+    bridges: async () => [bridge],
+    addBridge: async (settings: BridgeSettings) => ({ keptBy: settings.name }),
+    changeBridge: async () => kept,
+    deleteBridge: async () => kept,
+    addMember: async () => kept,
+    deleteMember: async () => kept,
   },
-  statistics: { host: async ({ figures }): Promise<HostFigures> => { exactly<readonly HostFigure[]>()(figures); return { uptime: 1, memory }; }, guests: async () => [guest] },
+  statistics: {
+    host: async ({ figures }): Promise<HostFigures> => {
+      exactly<readonly HostFigure[]>()(figures);
+      return { uptime: 1, memory };
+    },
+    guests: async () => [guest],
+  },
 };
 const host: ProviderAbilities = groups;
 function diskOf(disk: NewMachine['disk']): void {

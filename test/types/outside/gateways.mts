@@ -76,7 +76,13 @@ export const module = {
 } satisfies GatewayModule<typeof entranceEntries>;
 
 // @ts-expect-error: no end
-export const endless: GatewayModule = { options: {}, open: () => ({ prepare: async () => ({ commit: () => undefined, cancel: async () => undefined }), drain: async () => undefined }) };
+export const endless: GatewayModule = {
+  options: {},
+  open: () => ({
+    prepare: async () => ({ commit: () => undefined, cancel: async () => undefined }),
+    drain: async () => undefined,
+  }),
+};
 // @ts-expect-error: what is prepared may have to be undone
 export const change: Change = { commit: () => undefined };
 // @ts-expect-error: a status is a number

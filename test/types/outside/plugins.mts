@@ -314,7 +314,11 @@ export const onProviders = [
   'volume.groups', 'volume.list', 'route.list', 'route.add', 'route.replace', 'route.delete', 'gateway.read', 'gateway.set', 'bridge.list', 'bridge.add', 'bridge.change',
   'bridge.delete', 'bridge.add-member', 'bridge.delete-member', 'stats.host', 'stats.guests',
 ] as const satisfies readonly WorkName[];
-export function everyWork(target: WorkSubject<(typeof onTargets)[number]>, provider: WorkSubject<(typeof onProviders)[number]>, name: (typeof onTargets | typeof onProviders)[number]): void {
+export function everyWork(
+  target: WorkSubject<(typeof onTargets)[number]>,
+  provider: WorkSubject<(typeof onProviders)[number]>,
+  name: (typeof onTargets | typeof onProviders)[number],
+): void {
   exactly<InstanceRef>()(target);
   exactly<string>()(provider);
   exactly<WorkName>()(name);
@@ -375,7 +379,8 @@ export async function record(given: Actor): Promise<void> {
   exactly<number>()(await given.record({ action: 'File_Delete', subject: '/srv/x' }, async () => 7, (thrown) => (thrown instanceof Error ? thrown.message : undefined)));
   const { rows, before } = await given.audit({ account: 'steve', instance: 'kvm1/lj', since: 0, until: Date.now(), before: 17, most: 100 });
   exactly<number | undefined>()(before);
-  for (const { id, at, account, from, command, instance, options: typed, outcome, ms } of rows) console.log(id, at, account, from, command, instance, typed, outcome, ms);
+  for (const { id, at, account, from, command, instance, options: typed, outcome, ms } of rows)
+    console.log(id, at, account, from, command, instance, typed, outcome, ms);
   // @ts-expect-error: what is done, and to what, has to be said
   await given.record({ action: 'File_Delete' }, async () => 7);
   // @ts-expect-error: rows are what was written down

@@ -35,7 +35,10 @@ export class HalfMade {
    * @param undo is told what takes it away again
    * @returns its path, and what ends the mark when there is a machine that has it
    */
-  async make(image: { readonly name: string; readonly size: bigint; readonly task: string }, undo: TakingBack): Promise<{ readonly path: string; readonly unmark: () => Promise<void> }> {
+  async make(
+    image: { readonly name: string; readonly size: bigint; readonly task: string },
+    undo: TakingBack,
+  ): Promise<{ readonly path: string; readonly unmark: () => Promise<void> }> {
     const { name, size, task } = image;
     const mark = halfMadeName(name, task);
     const { pool } = await step((signal) => this.#pools.room(signal));
@@ -54,7 +57,7 @@ export class HalfMade {
       // What libvirt refused to make is somebody else's, if it is there.
       if (error instanceof ArgoError && error.phrase === 'UNCERTAIN') {
         undo.add(`the image ${name}`, async (signal) => {
-          if (!await this.#remove(name, signal)) throw new ArgoError('FAILED', 'libvirt may still make it');
+          if (!(await this.#remove(name, signal))) throw new ArgoError('FAILED', 'libvirt may still make it');
         });
       }
       throw error;
@@ -75,7 +78,9 @@ export class HalfMade {
     const marked = new Set(volumes.map(({ volume }) => wholeName(volume.name)).filter((name) => name !== undefined));
     if (marked.size === 0) return [...volumes];
     const users = findUsers(volumes, uses);
-    return volumes.filter((each) => users.has(each) || (wholeName(each.volume.name) === undefined && !marked.has(each.volume.name)));
+    return volumes.filter(
+      (each) => users.has(each) || (wholeName(each.volume.name) === undefined && !marked.has(each.volume.name)),
+    );
   }
 
   /** Removes what earlier processes left in the pool of images. Never rejects: what stays is not listed. */
@@ -85,17 +90,25 @@ export class HalfMade {
     for (const mark of left) {
       const name = wholeName(mark.volume.name);
       const image = volumes.find(({ volume }) => volume.name === name && volume.pool === mark.volume.pool);
-      const isNobodys = image !== undefined && !users.has(image) && image.allocation <= EMPTY_MOST && image.capacity === mark.capacity;
+      const isNobodys
+        = image !== undefined && !users.has(image) && image.allocation <= EMPTY_MOST && image.capacity === mark.capacity;
       const undo = new TakingBack(this.#host);
       undo.add(`the mark ${mark.volume.name}`, (signal) => this.#pools.delete(mark.volume, signal));
       if (isNobodys) undo.add(`the image ${image.volume.name}`, (signal) => this.#pools.delete(image.volume, signal));
-      if (await undo.run() === undefined) this.#host.log('info', 'removed what an earlier task had left half made', { mark: mark.volume.name });
+      if ((await undo.run()) === undefined)
+        this.#host.log('info', 'removed what an earlier task had left half made', { mark: mark.volume.name });
     }
   }
 
   /** Whether it is a mark that nobody here is at work on. What has content is none of ours. */
   #isLeft({ volume, changed, allocation }: VolumeDescription): boolean {
-    return volume.pool === this.#pools.images && wholeName(volume.name) !== undefined && !this.#ours.has(volume.name)
-      && allocation === 0n && changed !== undefined && Date.now() - changed * 1000 > LEFT_MS;
+    return (
+      volume.pool === this.#pools.images
+      && wholeName(volume.name) !== undefined
+      && !this.#ours.has(volume.name)
+      && allocation === 0n
+      && changed !== undefined
+      && Date.now() - changed * 1000 > LEFT_MS
+    );
   }
 }

@@ -92,7 +92,10 @@ function requirePossible(wanted: HardwareChange, limits: Limits): void {
     memory: wanted.memory === undefined ? undefined : outside(wanted.memory, limits.memory),
     cpuLimit,
   };
-  const wrong = Object.entries(faults).filter((fault): fault is [keyof HardwareChange, string] => fault[1] !== undefined && wanted[fault[0] as keyof HardwareChange] !== undefined);
+  const wrong = Object.entries(faults).filter(
+    (fault): fault is [keyof HardwareChange, string] =>
+      fault[1] !== undefined && wanted[fault[0] as keyof HardwareChange] !== undefined,
+  );
   if (wrong.length > 0) throw new SettingsFault(Object.fromEntries(wrong));
 }
 

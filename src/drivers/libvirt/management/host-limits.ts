@@ -12,11 +12,18 @@ const CPU_LIMIT_LEAST = 1;
  * What a machine may have on a host: no more CPUs and memory than that has itself. One that has more already may keep it.
  * @param has what it has now
  */
-export async function hostLimits(client: LibvirtClient, signal: AbortSignal, has: { readonly vcpus: number; readonly memory: bigint } = { vcpus: 1, memory: MEMORY_LEAST }): Promise<Limits & { readonly cpuLimit: Range<number> }> {
+export async function hostLimits(
+  client: LibvirtClient,
+  signal: AbortSignal,
+  has: { readonly vcpus: number; readonly memory: bigint } = { vcpus: 1, memory: MEMORY_LEAST },
+): Promise<Limits & { readonly cpuLimit: Range<number> }> {
   const { cpus, memory } = await client.definitions.node(signal);
   return {
     vcpus: { min: 1, max: Math.max(cpus, has.vcpus) },
-    memory: { min: has.memory < MEMORY_LEAST ? has.memory : MEMORY_LEAST, max: memory * KIB > has.memory ? memory * KIB : has.memory },
+    memory: {
+      min: has.memory < MEMORY_LEAST ? has.memory : MEMORY_LEAST,
+      max: memory * KIB > has.memory ? memory * KIB : has.memory,
+    },
     cpuLimit: { min: CPU_LIMIT_LEAST, max: cpus * 100 },
   };
 }

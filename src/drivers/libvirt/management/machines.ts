@@ -131,7 +131,12 @@ async function plan(context: ManagementContext, machine: NewMachine, call: WorkC
   };
 }
 
-async function faultOfDisk({ logicalVolumes }: ManagementContext, { disk }: NewMachine, used: readonly DomainUse[], call: WorkCall): Promise<string | undefined> {
+async function faultOfDisk(
+  { logicalVolumes }: ManagementContext,
+  { disk }: NewMachine,
+  used: readonly DomainUse[],
+  call: WorkCall,
+): Promise<string | undefined> {
   if ('size' in disk) return disk.size < DISK_LEAST ? `must be at least ${formatBytes(DISK_LEAST)}` : undefined;
   const volume = (await logicalVolumes(call)).find(({ path }) => path === disk.volume);
   if (volume === undefined) return `there is no logical volume ${disk.volume}`;

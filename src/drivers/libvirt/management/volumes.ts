@@ -9,7 +9,11 @@ export const volumesOf = (commands: HostCommands, uses: DomainUses): Volumes => 
   list: async (_, { signal }) => {
     // one that is free may be given away
     const domains = await uses.read(signal, true);
-    const usersOf = (paths: readonly string[]): string[] => domains.filter(({ sources }) => paths.some((path) => sources.has(path))).map(({ name }) => name).sort();
+    const usersOf = (paths: readonly string[]): string[] =>
+      domains
+        .filter(({ sources }) => paths.some((path) => sources.has(path)))
+        .map(({ name }) => name)
+        .sort();
     return readLogicalVolumes(commands, usersOf, signal);
   },
 });

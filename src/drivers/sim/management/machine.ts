@@ -66,8 +66,15 @@ export class SimManagement {
     const { hardware, startsWithHost } = this.#machine;
     const { vcpus, memory, disk, cpuLimit, address, nameserver, searchDomain } = hardware;
     return {
-      vcpus, memory, disk, autostart: startsWithHost, limits: limitsOf(hardware),
-      ...(cpuLimit !== undefined && { cpuLimit }), ...(address !== undefined && { address }), ...(nameserver !== undefined && { nameserver }), ...(searchDomain !== undefined && { searchDomain }),
+      vcpus,
+      memory,
+      disk,
+      autostart: startsWithHost,
+      limits: limitsOf(hardware),
+      ...(cpuLimit !== undefined && { cpuLimit }),
+      ...(address !== undefined && { address }),
+      ...(nameserver !== undefined && { nameserver }),
+      ...(searchDomain !== undefined && { searchDomain }),
     };
   }
 
@@ -75,7 +82,12 @@ export class SimManagement {
     await this.#machine.answer(signal);
     const { hardware } = this.#machine;
     const { autostart, vcpus = hardware.vcpus, memory = hardware.memory, disk = hardware.disk, cpuLimit, address, nameserver, searchDomain } = change;
-    const given = { ...(cpuLimit !== undefined && { cpuLimit }), ...(address !== undefined && { address }), ...(nameserver !== undefined && { nameserver }), ...(searchDomain !== undefined && { searchDomain }) };
+    const given = {
+      ...(cpuLimit !== undefined && { cpuLimit }),
+      ...(address !== undefined && { address }),
+      ...(nameserver !== undefined && { nameserver }),
+      ...(searchDomain !== undefined && { searchDomain }),
+    };
     checkSettings(change, hardware.type, limitsOf(hardware), { disk: change.disk !== undefined && change.disk < hardware.disk ? 'cannot become smaller' : undefined });
     if (change.disk !== undefined && hardware.volume !== undefined) throw new SettingsFault({ disk: 'it is a volume' });
     if (change.disk !== undefined) this.#host.storage.grow(hardware, change.disk);

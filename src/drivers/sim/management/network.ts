@@ -61,7 +61,8 @@ export class SimNetwork {
       gateway: async ({ interface: device }, call) => (await reading(({ routes }) => routes.find((one) => one.destination === 'default' && one.interface === device))({}, call))?.gateway,
       bridges: reading(({ bridges }) => bridges),
       addRoute: changing<RouteName & Guard>(isManaging, (route, state) => withRoute(state, route)),
-      replaceRoute: changing<{ readonly old: RouteName; readonly new: RouteName } & Guard>(({ old, new: next }) => isManaging(old) || isManaging(next), ({ old, new: next }, state) => withRoute(withoutRoute(state, old), next)),
+      replaceRoute: changing<{ readonly old: RouteName; readonly new: RouteName } & Guard>(
+        ({ old, new: next }) => isManaging(old) || isManaging(next), ({ old, new: next }, state) => withRoute(withoutRoute(state, old), next)),
       deleteRoute: changing<RouteName & Guard>(isManaging, (route, state) => withoutRoute(state, route)),
       setGateway: changing<{ readonly gateway: string; readonly interface: string } & Guard>(() => true, withGateway),
       addBridge: changing<BridgeSettings & Guard>(({ gateway }) => gateway !== undefined, (bridge, state) => {
@@ -101,7 +102,8 @@ export class SimNetwork {
 const isManaging = (route: RouteName): boolean => route.destination === 'default' || route.interface === MANAGED_BY;
 
 const devicesOf = ({ bridges }: State): readonly string[] => [...Object.keys(ADDRESSES), ...bridges.map(({ name }) => name)];
-const addressesOf = ({ bridges }: State, device: string): readonly string[] => ADDRESSES[device] ?? bridges.find(({ name }) => name === device)?.addresses ?? [];
+const addressesOf = ({ bridges }: State, device: string): readonly string[] =>
+  ADDRESSES[device] ?? bridges.find(({ name }) => name === device)?.addresses ?? [];
 
 function bridgeOf({ bridges }: State, name: string): Bridge {
   const bridge = bridges.find((one) => one.name === name);
@@ -139,7 +141,8 @@ function withBridge(state: State, { name, address, prefix, gateway }: BridgeSett
   return gateway === undefined ? made : withGateway({ gateway, interface: name }, made);
 }
 
-const withoutBridge = ({ routes, bridges }: State, name: string): State => ({ routes: routes.filter((route) => route.interface !== name), bridges: bridges.filter((bridge) => bridge.name !== name) });
+const withoutBridge = ({ routes, bridges }: State, name: string): State =>
+  ({ routes: routes.filter((route) => route.interface !== name), bridges: bridges.filter((bridge) => bridge.name !== name) });
 
 function withMember({ bridge, member }: { readonly bridge: string; readonly member: string }, state: State): State {
   const { members } = bridgeOf(state, bridge);
@@ -149,4 +152,5 @@ function withMember({ bridge, member }: { readonly bridge: string; readonly memb
   return withMembers(state, bridge, [...members, member]);
 }
 
-const withMembers = (state: State, name: string, members: readonly string[]): State => ({ ...state, bridges: state.bridges.map((bridge) => (bridge.name === name ? { ...bridge, members } : bridge)) });
+const withMembers = (state: State, name: string, members: readonly string[]): State =>
+  ({ ...state, bridges: state.bridges.map((bridge) => (bridge.name === name ? { ...bridge, members } : bridge)) });

@@ -49,12 +49,16 @@ export class SimStorage {
   get abilities(): Required<Pick<ProviderAbilities, 'images' | 'templates' | 'machines' | 'volumes'>> {
     return {
       images: {
-        list: (_, { signal }) => this.#reading(signal, () => [...this.#images.values()].map((image) => ({ ...image, usedBy: this.#usersOf(image.name) }))),
+        list: (_, { signal }) =>
+          this.#reading(signal, () =>
+            [...this.#images.values()].map((image) => ({ ...image, usedBy: this.#usersOf(image.name) })),
+          ),
         create: (args, call) => this.#createImage(args, call),
         delete: (args, call) => this.#deleteImage(args.name, call),
       },
       templates: {
-        list: (_, { signal }) => this.#reading(signal, () => [...this.#templates.values()].map(({ name, type }) => ({ name, type }))),
+        list: (_, { signal }) =>
+          this.#reading(signal, () => [...this.#templates.values()].map(({ name, type }) => ({ name, type }))),
         describe: ({ template }, { signal }) => this.#reading(signal, () => this.#template(template)),
         deploy: (args, call) => this.#deploy(args, call),
         delete: async ({ template }, { signal }) => {
@@ -63,17 +67,29 @@ export class SimStorage {
           this.#templates.delete(template);
         },
       },
-      machines: { limits: (_, { signal }) => this.#reading(signal, () => LIMITS), install: (args, call) => this.#install(args, call) },
-      volumes: { groups: (_, { signal }) => this.#reading(signal, () => [this.#group]), list: (_, { signal }) => this.#reading(signal, () => this.#volumes) },
+      machines: {
+        limits: (_, { signal }) => this.#reading(signal, () => LIMITS),
+        install: (args, call) => this.#install(args, call),
+      },
+      volumes: {
+        groups: (_, { signal }) => this.#reading(signal, () => [this.#group]),
+        list: (_, { signal }) => this.#reading(signal, () => this.#volumes),
+      },
     };
   }
 
   /** Makes a template of a machine. @throws ArgoError WRONG STATE where there is one of that name, or no room */
   async keep(template: Omit<Template, 'limits'>, call: WorkCall): Promise<void> {
-    await this.#make(template.name, 'a template', () => this.#templates.has(template.name), call, () => {
-      if (this.#templates.size >= MOST) throw new ArgoError('FAILED', 'there is no room for another template');
-      this.#templates.set(template.name, { ...template, limits: LIMITS });
-    });
+    await this.#make(
+      template.name,
+      'a template',
+      () => this.#templates.has(template.name),
+      call,
+      () => {
+        if (this.#templates.size >= MOST) throw new ArgoError('FAILED', 'there is no room for another template');
+        this.#templates.set(template.name, { ...template, limits: LIMITS });
+      },
+    );
   }
 
   hasTemplate(name: string): boolean {
@@ -88,7 +104,8 @@ export class SimStorage {
   /** What a machine that came from another host has here. @throws ArgoError WRONG STATE, FAILED */
   takeIn(machine: ManagedMachine): SimHardware {
     const { volume, iso, image, ...hardware } = machine.hardware;
-    if (volume !== undefined || iso !== undefined) throw wrongState(`${machine.name} has what its host has alone: ${volume ?? iso}`);
+    if (volume !== undefined || iso !== undefined)
+      throw wrongState(`${machine.name} has what its host has alone: ${volume ?? iso}`);
     if (image === undefined) return hardware;
     this.#requireRoom(image, hardware.disk);
     this.#images.set(image, { name: image, kind: 'disk', format: 'qcow2', capacity: hardware.disk, allocation: hardware.disk });
@@ -112,11 +129,21 @@ export class SimStorage {
     return read();
   }
 
-  async #createImage({ name, size, format }: { readonly name: string; readonly size: bigint; readonly format: 'raw' | 'qcow2' }, call: WorkCall): Promise<void> {
-    await this.#make(name, 'an image', () => this.#images.has(name), call, () => {
-      this.#requireRoom(name, size);
-      this.#images.set(name, { name, kind: 'disk', format, capacity: size, allocation: format === 'raw' ? size : EMPTY_QCOW2 });
-    }, () => this.#requireRoom(name, size));
+  async #createImage(
+    { name, size, format }: { readonly name: string; readonly size: bigint; readonly format: 'raw' | 'qcow2' },
+    call: WorkCall,
+  ): Promise<void> {
+    await this.#make(
+      name,
+      'an image',
+      () => this.#images.has(name),
+      call,
+      () => {
+        this.#requireRoom(name, size);
+        this.#images.set(name, { name, kind: 'disk', format, capacity: size, allocation: format === 'raw' ? size : EMPTY_QCOW2 });
+      },
+      () => this.#requireRoom(name, size),
+    );
   }
 
   async #deleteImage(name: string, { signal }: WorkCall): Promise<void> {
@@ -127,28 +154,49 @@ export class SimStorage {
     this.#images.delete(name);
   }
 
-  async #deploy({ template: from, name, settings }: { readonly template: string; readonly name: string; readonly settings: DeploySettings }, call: WorkCall): Promise<void> {
+  async #deploy(
+    { template: from, name, settings }: { readonly template: string; readonly name: string; readonly settings: DeploySettings },
+    call: WorkCall,
+  ): Promise<void> {
     const template = this.#template(from);
     const { type, limits, disks } = template;
     const { bridge, size } = settings;
-    const wrongBridge = bridge === undefined || (type === 'vm' && this.#hasBridge(bridge)) ? undefined : type === 'vm' ? 'there is no such bridge' : 'only virtual machines have it';
+    const wrongBridge
+      = bridge === undefined || (type === 'vm' && this.#hasBridge(bridge))
+        ? undefined
+        : type === 'vm'
+          ? 'there is no such bridge'
+          : 'only virtual machines have it';
     checkSettings(settings, type, limits, { bridge: wrongBridge });
     const { vcpus = template.vcpus, memory = template.memory, address, nameserver, searchDomain } = settings;
     const disk = size ?? template.size ?? disks.reduce((sum, { capacity }) => sum + capacity, 0n);
-    const hardware = { type, vcpus, memory, disk, ...(address && { address }), ...(nameserver && { nameserver }), ...(searchDomain && { searchDomain }) };
+    const hardware = {
+      type,
+      vcpus,
+      memory,
+      disk,
+      ...(address && { address }),
+      ...(nameserver && { nameserver }),
+      ...(searchDomain && { searchDomain }),
+    };
     await this.#makeMachine(name, { ...hardware, image: `${name}.qcow2` }, 'off', call);
   }
 
   async #install({ name, iso, disk, memory, vcpus }: NewMachine, call: WorkCall): Promise<void> {
     const isThere = this.#images.get(iso)?.kind === 'iso';
     const volume = 'volume' in disk ? this.#volumes.find(({ path }) => path === disk.volume) : undefined;
-    const size = 'size' in disk ? disk.size : volume?.size ?? 0n;
+    const size = 'size' in disk ? disk.size : (volume?.size ?? 0n);
     checkSettings({ vcpus, memory, ...('size' in disk ? { disk: disk.size } : {}) }, 'vm', LIMITS, {
       iso: isThere ? undefined : 'there is no such ISO image',
       volume: !('volume' in disk) || volume ? undefined : 'there is no such volume',
     });
     if (volume && volume.usedBy.length > 0) throw wrongState(`${volume.usedBy.join(', ')} has ${volume.path}`);
-    await this.#makeMachine(name, { type: 'vm', vcpus, memory, disk: size, iso, ...(volume ? { volume: volume.path } : { image: `${name}.qcow2` }) }, 'on', call);
+    await this.#makeMachine(
+      name,
+      { type: 'vm', vcpus, memory, disk: size, iso, ...(volume ? { volume: volume.path } : { image: `${name}.qcow2` }) },
+      'on',
+      call,
+    );
   }
 
   /** A machine with its disk: both are there, or neither. */
@@ -159,11 +207,19 @@ export class SimStorage {
       if (image !== undefined) this.#requireRoom(image, disk);
       if (this.#park.made.size >= MOST) throw new ArgoError('FAILED', 'there is no room for another machine');
     };
-    await this.#make(name, 'a machine', () => false, call, () => {
-      check();
-      if (image !== undefined) this.#images.set(image, { name: image, kind: 'disk', format: 'qcow2', capacity: disk, allocation: EMPTY_QCOW2 });
-      this.#park.add({ name, hardware, power });
-    }, check);
+    await this.#make(
+      name,
+      'a machine',
+      () => false,
+      call,
+      () => {
+        check();
+        if (image !== undefined)
+          this.#images.set(image, { name: image, kind: 'disk', format: 'qcow2', capacity: disk, allocation: EMPTY_QCOW2 });
+        this.#park.add({ name, hardware, power });
+      },
+      check,
+    );
   }
 
   /**
@@ -171,8 +227,17 @@ export class SimStorage {
    * @param what with its article, for people: `an image`
    * @param check asked before the time passes, too, so that what cannot be is told at once
    */
-  async #make(name: string, what: string, isThere: () => boolean, call: WorkCall, make: () => void, check = (): void => undefined): Promise<void> {
-    const refuse = (): void => { if (isThere()) throw wrongState(`there is ${what} ${name} already`); };
+  async #make(
+    name: string,
+    what: string,
+    isThere: () => boolean,
+    call: WorkCall,
+    make: () => void,
+    check = (): void => undefined,
+  ): Promise<void> {
+    const refuse = (): void => {
+      if (isThere()) throw wrongState(`there is ${what} ${name} already`);
+    };
     const key = `${what} ${name}`;
     refuse();
     check();
@@ -195,7 +260,8 @@ export class SimStorage {
 
   #requireRoom(image: string, size: bigint): void {
     if (this.#images.has(image)) throw wrongState(`there is an image ${image} already`);
-    if (this.#images.size >= MOST || this.#free < size) throw new ArgoError('FAILED', `no room: ${formatBytes(this.#free)} are free`);
+    if (this.#images.size >= MOST || this.#free < size)
+      throw new ArgoError('FAILED', `no room: ${formatBytes(this.#free)} are free`);
   }
 
   get #free(): bigint {
@@ -203,7 +269,9 @@ export class SimStorage {
   }
 
   #usersOf(thing: string): string[] {
-    return [...this.#park.made].filter(({ hardware: { image, volume, iso } }) => image === thing || volume === thing || iso === thing).map(({ name }) => name);
+    return [...this.#park.made]
+      .filter(({ hardware: { image, volume, iso } }) => image === thing || volume === thing || iso === thing)
+      .map(({ name }) => name);
   }
 
   get #volumes(): readonly LogicalVolume[] {

@@ -26,7 +26,12 @@ const resultJson = ({ type, client, json }: OmsResult): string =>
   `{"type":${JSON.stringify(type)},"result":${client === undefined ? json : `{"client":${JSON.stringify(client)},"result":${json}}`}}`;
 
 /** Codes of JSON-RPC 2.0 (5.1) for what it has codes for. */
-const JSON_RPC_CODES: ReadonlyMap<number, number> = new Map([[FAULTS.MethodNotFound.code, -32_601], [FAULTS.ServiceNotFound.code, -32_601], [FAULTS.IllegalService.code, -32_601], [FAULTS.ParameterMismatch.code, -32_602]]);
+const JSON_RPC_CODES: ReadonlyMap<number, number> = new Map([
+  [FAULTS.MethodNotFound.code, -32_601],
+  [FAULTS.ServiceNotFound.code, -32_601],
+  [FAULTS.IllegalService.code, -32_601],
+  [FAULTS.ParameterMismatch.code, -32_602],
+]);
 
 /** What would end a script, or be the end of a line in one. */
 const NOT_IN_SCRIPTS = /[<>&\u2028\u2029]/g;

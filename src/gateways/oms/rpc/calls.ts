@@ -45,7 +45,8 @@ export class Calls {
   async run({ service, method, params }: RpcCall, visit: Visit): Promise<OmsResult> {
     if (service === null) throw new OmsError('MethodNotFound', 'no service is named');
     if (!SERVICE_NAME.test(service)) throw new OmsError('IllegalService', 'this is no name of a service');
-    if ((AUTH_NAMES as readonly string[]).includes(service)) return { type: 'auth', json: JSON.stringify(await this.#runAuth(rowOf(AUTH_METHODS, service, method), params, visit)) };
+    if ((AUTH_NAMES as readonly string[]).includes(service))
+      return { type: 'auth', json: JSON.stringify(await this.#runAuth(rowOf(AUTH_METHODS, service, method), params, visit)) };
     const row = rowOf(METHODS.get(service), service, method);
     const [key, ...given] = params;
     const session = sessionOf(key, visit.address, this.#parts.sessions);
@@ -56,11 +57,29 @@ export class Calls {
     return run(named(params, read({ entries: Object.entries(params), before: [] }, given).values) as never, visit, this.#parts);
   }
 
-  async #runRow(row: Row, { service, method, given, session }: { readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly session: Session }, visit: Visit): Promise<OmsResult> {
+  async #runRow(
+    row: Row,
+    {
+      service,
+      method,
+      given,
+      session,
+    }: { readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly session: Session },
+    visit: Visit,
+  ): Promise<OmsResult> {
     const tools = this.#parts.tools();
-    const entries = [['cache_timeout', cacheTimeout] as const, ...(row.on === 'server' ? [] : [['host', hostName] as const]), ...(row.on === 'machine' ? [['machine', machineName] as const] : []), ...Object.entries(row.params)];
+    const entries = [
+      ['cache_timeout', cacheTimeout] as const,
+      ...(row.on === 'server' ? [] : [['host', hostName] as const]),
+      ...(row.on === 'machine' ? [['machine', machineName] as const] : []),
+      ...Object.entries(row.params),
+    ];
     const { values, rest } = read({ entries, rest: row.rest, before: ['SESSID'] }, given);
-    const all = named(Object.fromEntries(entries), values) as { readonly cache_timeout: number; readonly host?: string; readonly machine?: string };
+    const all = named(Object.fromEntries(entries), values) as {
+      readonly cache_timeout: number;
+      readonly host?: string;
+      readonly machine?: string;
+    };
     const { cache_timeout: cacheFor, host = '', machine: name = '' } = all;
     const args = named(row.params, values.slice(entries.length - Object.keys(row.params).length));
     const actor = session.member.actor(visit.from);
@@ -69,24 +88,41 @@ export class Calls {
     authorise(actor, row, provider, machine);
     // what is switched, copied or moved lasts as long as it lasts
     if (!row.reads) visit.lasting();
-    const work = (): Promise<string> => this.#limited(session, visit, row.reads, async (signal) => jsonInSlices(await row.run({ actor, session, args, rest, signal, tools, host, provider, machine } as unknown as MachineAsked<never>)));
-    const json = row.reads ? await this.#cache.get(await questionOf(row, { actor, service, method, given: given.slice(1), provider }), cacheFor, work) : await work();
+    const work = (): Promise<string> =>
+      this.#limited(session, visit, row.reads, async (signal) =>
+        jsonInSlices(
+          await row.run({ actor, session, args, rest, signal, tools, host, provider, machine } as unknown as MachineAsked<never>),
+        ),
+      );
+    const json = row.reads
+      ? await this.#cache.get(await questionOf(row, { actor, service, method, given: given.slice(1), provider }), cacheFor, work)
+      : await work();
     return { type: row.type, ...(row.isOfClient && { client: host }), json };
   }
 
   /** Ends a call with its client, its session, the server, or its longest time; what it has begun goes on. */
   #limited<T>(session: Session, visit: Visit, reads: boolean, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const late = new AbortController();
-    const timer = reads ? undefined : setTimeout(() => late.abort(new ArgoError('TIMEOUT', `no end in ${formatDuration(OMS_CALL_LONGEST)}; what was begun goes on`)), OMS_CALL_LONGEST);
-    return underAll([visit.signal, session.signal, this.#parts.ending, late.signal], (signal) => unlessAborted(work(signal), signal)).catch((error: unknown) => {
-      // the shared server's own word for it
-      throw error instanceof HttpError && error.status === 504 ? new ArgoError('TIMEOUT', error.message) : error;
-    }).finally(() => clearTimeout(timer));
+    const timer = reads
+      ? undefined
+      : setTimeout(
+          () => late.abort(new ArgoError('TIMEOUT', `no end in ${formatDuration(OMS_CALL_LONGEST)}; what was begun goes on`)),
+          OMS_CALL_LONGEST,
+        );
+    return underAll([visit.signal, session.signal, this.#parts.ending, late.signal], (signal) =>
+      unlessAborted(work(signal), signal),
+    )
+      .catch((error: unknown) => {
+        // the shared server's own word for it
+        throw error instanceof HttpError && error.status === 504 ? new ArgoError('TIMEOUT', error.message) : error;
+      })
+      .finally(() => clearTimeout(timer));
   }
 
   async #counted<T>(session: Session, work: () => Promise<T>): Promise<T> {
     const { id } = session;
-    if (this.#underWay.of(id) >= OMS_CALLS_OF_SESSION) throw new ArgoError('BUSY', `${OMS_CALLS_OF_SESSION} calls of this session are under way already`);
+    if (this.#underWay.of(id) >= OMS_CALLS_OF_SESSION)
+      throw new ArgoError('BUSY', `${OMS_CALLS_OF_SESSION} calls of this session are under way already`);
     this.#underWay.add(id);
     // a call may last longer than a session may be idle
     const release = this.#parts.sessions.hold(session);
@@ -107,7 +143,8 @@ function rowOf<T>(methods: ReadonlyMap<string, T> | undefined, service: string, 
   return row;
 }
 
-const named = (entries: v.ObjectEntries, values: readonly unknown[]): Readonly<Record<string, unknown>> => Object.fromEntries(Object.keys(entries).map((name, index) => [name, values[index]]));
+const named = (entries: v.ObjectEntries, values: readonly unknown[]): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.keys(entries).map((name, index) => [name, values[index]]));
 
 /** What a call has to say. */
 interface Form {
@@ -165,7 +202,27 @@ function authorise(actor: Actor, { operation }: Row, provider: string, machine: 
 const TOLD_OF_MACHINES: readonly OperationName[] = ['stats.guests', 'tag.list'];
 
 /** What tells a reading from all others: who asks, what, and, where the answer is about machines, which of them he sees, and what of them. */
-async function questionOf({ operation, kind }: Row, { actor, service, method, given, provider }: { readonly actor: Actor; readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly provider: string }): Promise<string> {
-  const seen = operation === undefined ? await mapInSlices(await machinesOf({ actor, provider }, kind), (machine) => JSON.stringify([machine.id, ...TOLD_OF_MACHINES.filter((one) => actor.may(one, machine))])) : [];
+async function questionOf(
+  { operation, kind }: Row,
+  {
+    actor,
+    service,
+    method,
+    given,
+    provider,
+  }: {
+    readonly actor: Actor;
+    readonly service: string;
+    readonly method: string;
+    readonly given: readonly unknown[];
+    readonly provider: string;
+  },
+): Promise<string> {
+  const seen
+    = operation === undefined
+      ? await mapInSlices(await machinesOf({ actor, provider }, kind), (machine) =>
+          JSON.stringify([machine.id, ...TOLD_OF_MACHINES.filter((one) => actor.may(one, machine))]),
+        )
+      : [];
   return `${JSON.stringify([actor.name, service, method, provider, given])}${seen.join()}`;
 }

@@ -23,7 +23,10 @@ export interface AuthRow {
   run(args: never, arrival: Arrival, parts: AuthParts): Promise<unknown>;
 }
 
-const row = <Entries extends v.ObjectEntries>(params: Entries, run: (args: v.InferOutput<v.ObjectSchema<Entries, undefined>>, arrival: Arrival, parts: AuthParts) => Promise<unknown>): AuthRow => ({ params, run });
+const row = <Entries extends v.ObjectEntries>(
+  params: Entries,
+  run: (args: v.InferOutput<v.ObjectSchema<Entries, undefined>>, arrival: Arrival, parts: AuthParts) => Promise<unknown>,
+): AuthRow => ({ params, run });
 
 const sessid = v.string('a SESSID is expected');
 

@@ -109,7 +109,12 @@ export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record
     kind, reads: true,
     run: async (asked) => {
       const figures = await figuresOf(asked);
-      return Object.fromEntries(await mapInSlices(await machinesNow(asked, kind), ({ id, name, state }) => [name, { state: STATES[state], ...guestStatus(figures.get(id) ?? { id }) }] as const));
+      return Object.fromEntries(
+        await mapInSlices(
+          await machinesNow(asked, kind),
+          ({ id, name, state }) => [name, { state: STATES[state], ...guestStatus(figures.get(id) ?? { id }) }] as const,
+        ),
+      );
     },
   }),
   start_vm: machineRow(kind, {

@@ -95,9 +95,12 @@ export const serverRow = <Entries extends v.ObjectEntries>(row: Common<Entries> 
   rowOf('server', undefined, row as Parameters<typeof rowOf>[2]);
 
 /** A method whose first parameter is a host. */
-export const hostRow = <Entries extends v.ObjectEntries>(row: Common<Entries> & { readonly kind?: MachineKind; run(asked: HostAsked<ArgsOf<Entries>>): Promise<unknown> }): Row =>
-  rowOf('host', row.kind, row as Parameters<typeof rowOf>[2]);
+export const hostRow = <Entries extends v.ObjectEntries>(
+  row: Common<Entries> & { readonly kind?: MachineKind; run(asked: HostAsked<ArgsOf<Entries>>): Promise<unknown> },
+): Row => rowOf('host', row.kind, row as Parameters<typeof rowOf>[2]);
 
 /** A method whose first two parameters are a host and a machine on it. */
-export const machineRow = <Entries extends v.ObjectEntries>(kind: MachineKind, row: Common<Entries> & { run(asked: MachineAsked<ArgsOf<Entries>>): Promise<unknown> }): Row =>
-  rowOf('machine', kind, row as Parameters<typeof rowOf>[2]);
+export const machineRow = <Entries extends v.ObjectEntries>(
+  kind: MachineKind,
+  row: Common<Entries> & { run(asked: MachineAsked<ArgsOf<Entries>>): Promise<unknown> },
+): Row => rowOf('machine', kind, row as Parameters<typeof rowOf>[2]);

@@ -39,11 +39,30 @@ export const FIELDS = {
   change: {
     vm: { vcpu: count, memory },
     // OMS' own example spells it so
-    container: { vcpu: count, vcpulimit: cpuLimit, memory, disk, ip_address: ip, nameserver, searchdomain: searchDomain, password: secret, passowrd: secret, onboot },
+    container: {
+      vcpu: count,
+      vcpulimit: cpuLimit,
+      memory,
+      disk,
+      ip_address: ip,
+      nameserver,
+      searchdomain: searchDomain,
+      password: secret,
+      passowrd: secret,
+      onboot,
+    },
   },
   deploy: {
     vm: { vcpu: count, memory, interface: bridge },
-    container: { vcpu: count, memory, disk: { ...disk, ours: 'size' }, ip_address: ip, nameserver, searchdomain: searchDomain, passwd: secret },
+    container: {
+      vcpu: count,
+      memory,
+      disk: { ...disk, ours: 'size' },
+      ip_address: ip,
+      nameserver,
+      searchdomain: searchDomain,
+      passwd: secret,
+    },
   },
   template: { vcpu: count, memory },
 } as const;
@@ -52,30 +71,42 @@ export const FIELDS = {
 export type Faults = Readonly<Record<string, unknown>>;
 
 /** The least and the most, as texts. */
-export const limitsOf = ({ vcpus, memory: ram, cpuLimit: limit, disk: root }: Limits): Readonly<Record<string, unknown>> => known({
-  min_vcpu: String(vcpus.min), max_vcpu: String(vcpus.max), min_memory: inMegabytes(ram.min), max_memory: inMegabytes(ram.max),
-  min_vcpulimit: limit && String(limit.min), max_vcpulimit: limit && String(limit.max), min_disk: root && inMegabytes(root.min), max_disk: root && inMegabytes(root.max),
-});
+export const limitsOf = ({ vcpus, memory: ram, cpuLimit: limit, disk: root }: Limits): Readonly<Record<string, unknown>> =>
+  known({
+    min_vcpu: String(vcpus.min),
+    max_vcpu: String(vcpus.max),
+    min_memory: inMegabytes(ram.min),
+    max_memory: inMegabytes(ram.max),
+    min_vcpulimit: limit && String(limit.min),
+    max_vcpulimit: limit && String(limit.max),
+    min_disk: root && inMegabytes(root.min),
+    max_disk: root && inMegabytes(root.max),
+  });
 
 /**
  * Settings as they were sent, in our names. Clients send back all that they were told with some of it changed: what is still
  * as it was told is no change, and what cannot be changed is a fault only where it is another value.
  * @param told what the client would be told now; asked for where a setting needs it
  */
-async function readSettings(sent: Readonly<Record<string, unknown>>, fields: Fields, told: () => Promise<Readonly<Record<string, unknown>>>): Promise<{ readonly change: Readonly<Record<string, unknown>>; readonly faults: Faults }> {
+async function readSettings(
+  sent: Readonly<Record<string, unknown>>,
+  fields: Fields,
+  told: () => Promise<Readonly<Record<string, unknown>>>,
+): Promise<{ readonly change: Readonly<Record<string, unknown>>; readonly faults: Faults }> {
   const [change, faults] = [new Map<string, unknown>(), new Map<string, unknown>()];
   let now: Readonly<Record<string, unknown>> | undefined;
   const isTold = async (name: string, value: unknown): Promise<boolean> => {
-    now ??= await ifAllowed(told()) ?? {};
+    now ??= (await ifAllowed(told())) ?? {};
     return Object.hasOwn(now, name) && isDeepStrictEqual(now[name], value);
   };
   for (const [name, value] of Object.entries(sent)) {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
     const read = field && v.safeParse(field.value, value);
     // by two names, of which only one could be done
-    if (read?.success && change.has(field!.ours) && change.get(field!.ours) !== read.output) faults.set(name, 'This was said twice');
+    if (read?.success && change.has(field!.ours) && change.get(field!.ours) !== read.output)
+      faults.set(name, 'This was said twice');
     else if (read?.success) change.set(field!.ours, read.output);
-    else if (!await isTold(name, value)) faults.set(name, field?.fault ?? 'This can not be changed here');
+    else if (!(await isTold(name, value))) faults.set(name, field?.fault ?? 'This can not be changed here');
   }
   return { change: Object.fromEntries(change), faults: Object.fromEntries(faults) };
 }
@@ -85,7 +116,10 @@ async function readSettings(sent: Readonly<Record<string, unknown>>, fields: Fie
  * @param act what the settings are for @throws SettingsFault by our names
  */
 export async function withSettings(
-  sent: Readonly<Record<string, unknown>>, fields: Fields, told: () => Promise<Readonly<Record<string, unknown>>>, act: (change: Readonly<Record<string, unknown>>) => Promise<unknown>,
+  sent: Readonly<Record<string, unknown>>,
+  fields: Fields,
+  told: () => Promise<Readonly<Record<string, unknown>>>,
+  act: (change: Readonly<Record<string, unknown>>) => Promise<unknown>,
 ): Promise<Faults> {
   const { change, faults } = await readSettings(sent, fields, told);
   if (Object.keys(faults).length > 0) return faults;

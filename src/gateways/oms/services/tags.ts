@@ -57,7 +57,12 @@ async function signedHosts({ actor, args: { tag }, tools }: Asked<{ readonly tag
     // a host may be two providers: of virtual machines, and of containers
     const other = hosts.get(name);
     const all = tags && other?.tags ? [...other.tags, ...tags.filter((one) => !other.tags!.some((known) => known.tag === one.tag))] : tags ?? other?.tags;
-    hosts.set(name, { name, status: answers && other?.status !== 0 ? 1 : 0, vmcount: (other?.vmcount ?? 0) + (counts.get(provider) ?? 0), ...(all && { tags: all }) });
+    hosts.set(name, {
+      name,
+      status: answers && other?.status !== 0 ? 1 : 0,
+      vmcount: (other?.vmcount ?? 0) + (counts.get(provider) ?? 0),
+      ...(all && { tags: all }),
+    });
   }
   return [...hosts.values()].filter(({ tags = [] }) => tag === '' || tags.some((one) => one.tag === tag));
 }

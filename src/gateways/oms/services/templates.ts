@@ -13,35 +13,92 @@ import { FIELDS, limitsOf, withSettings } from './settings.js';
 const DOMAIN_TYPES: Readonly<Record<MachineKind, string>> = { vm: 'kvm', container: 'openvz' };
 
 /** `parse_template_for_vm`. */
-function templateOf(kind: MachineKind, name: string, { name: template, arch, vcpus, memory, limits, disks, size }: Template): Readonly<Record<string, unknown>> {
-  const common = { template_name: template, vm_name: name, domain_type: DOMAIN_TYPES[kind], memory: inMegabytes(memory), vcpu: String(vcpus), ...limitsOf(limits) };
-  if (kind === 'container') return known({ ...common, vm_id: name, disk: size === undefined ? undefined : inMegabytes(size), ip_address: '', nameserver: '', passwd: '' });
+function templateOf(
+  kind: MachineKind,
+  name: string,
+  { name: template, arch, vcpus, memory, limits, disks, size }: Template,
+): Readonly<Record<string, unknown>> {
+  const common = {
+    template_name: template,
+    vm_name: name,
+    domain_type: DOMAIN_TYPES[kind],
+    memory: inMegabytes(memory),
+    vcpu: String(vcpus),
+    ...limitsOf(limits),
+  };
+  if (kind === 'container')
+    return known({
+      ...common,
+      vm_id: name,
+      disk: size === undefined ? undefined : inMegabytes(size),
+      ip_address: '',
+      nameserver: '',
+      passwd: '',
+    });
   return {
-    ...common, virt_type: 'hvm', arch,
-    disks: disks.map(({ file, format, capacity }) => ({ template_name: file, template_format: format, template_capacity: String(capacity), deploy_type: 'file', type: 'file', device: 'disk' })),
+    ...common,
+    virt_type: 'hvm',
+    arch,
+    disks: disks.map(({ file, format, capacity }) => ({
+      template_name: file,
+      template_format: format,
+      template_capacity: String(capacity),
+      deploy_type: 'file',
+      type: 'file',
+      device: 'disk',
+    })),
   };
 }
 
-async function describe(kind: MachineKind, { actor, provider, signal, args }: HostAsked<{ readonly template: string; readonly name: string }>): Promise<Readonly<Record<string, unknown>>> {
+async function describe(
+  kind: MachineKind,
+  { actor, provider, signal, args }: HostAsked<{ readonly template: string; readonly name: string }>,
+): Promise<Readonly<Record<string, unknown>>> {
   const template = await actor.work('template.describe', provider, { template: args.template }, { signal });
   if (template.type !== kind) throw new ArgoError('FAILED', `${args.template} is a template of a ${template.type}`);
   return templateOf(kind, args.name, template);
 }
 
 /** `parse_vm_for_template`. */
-const previewOf = (kind: MachineKind, machine: string, { template, arch, vcpus, memory, interfaces, disks, folder }: TemplatePreview): Readonly<Record<string, unknown>> => ({
-  template_name: template, domain_type: DOMAIN_TYPES[kind], vcpu: String(vcpus), min_vcpu: String(vcpus), memory: inMegabytes(memory), min_memory: inMegabytes(memory),
-  ...(kind === 'container' ? { vm_id: machine } : {
-    vm_name: machine, arch,
-    interfaces: interfaces.map(({ type, bridge: on, mac }) => known({ type, [type === 'network' ? 'source_network' : 'source_bridge']: on === '' ? undefined : on, mac_address: mac })),
-    disks: disks.map(({ file, path, capacity, allocation }, index) => ({
-      disk_id: `vmdisk${index + 1}.img`, file_id: `diskfile${index + 1}`, filename: file, new_path: `${folder.replace(/\/$/, '')}/${file}`, disk_path: path,
-      disk_capacity: String(capacity), file_size: String(allocation),
-    })),
-  }),
+const previewOf = (
+  kind: MachineKind,
+  machine: string,
+  { template, arch, vcpus, memory, interfaces, disks, folder }: TemplatePreview,
+): Readonly<Record<string, unknown>> => ({
+  template_name: template,
+  domain_type: DOMAIN_TYPES[kind],
+  vcpu: String(vcpus),
+  min_vcpu: String(vcpus),
+  memory: inMegabytes(memory),
+  min_memory: inMegabytes(memory),
+  ...(kind === 'container'
+    ? { vm_id: machine }
+    : {
+        vm_name: machine,
+        arch,
+        interfaces: interfaces.map(({ type, bridge: on, mac }) =>
+          known({
+            type,
+            [type === 'network' ? 'source_network' : 'source_bridge']: on === '' ? undefined : on,
+            mac_address: mac,
+          }),
+        ),
+        disks: disks.map(({ file, path, capacity, allocation }, index) => ({
+          disk_id: `vmdisk${index + 1}.img`,
+          file_id: `diskfile${index + 1}`,
+          filename: file,
+          new_path: `${folder.replace(/\/$/, '')}/${file}`,
+          disk_path: path,
+          disk_capacity: String(capacity),
+          file_size: String(allocation),
+        })),
+      }),
 });
 
-const preview = async (kind: MachineKind, { actor, machine, signal, args: { template } }: MachineAsked<{ readonly template: string }>): Promise<Readonly<Record<string, unknown>>> =>
+const preview = async (
+  kind: MachineKind,
+  { actor, machine, signal, args: { template } }: MachineAsked<{ readonly template: string }>,
+): Promise<Readonly<Record<string, unknown>>> =>
   previewOf(kind, machine.name, await actor.work('template.preview', machine, { template }, { signal }));
 
 export const templateRows = (kind: MachineKind): Readonly<Record<string, Row>> => ({

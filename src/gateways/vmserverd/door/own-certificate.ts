@@ -45,8 +45,23 @@ export class OwnCertificate {
     try {
       const [key, certificate] = [join(scratch, 'key'), join(scratch, 'certificate')];
       await openssl([
-        'req', '-x509', '-newkey', `rsa:${BITS}`, '-nodes', '-sha256', '-batch', '-keyout', key, '-out', certificate, '-days', String(days),
-        '-subj', `/CN=${name}`, '-addext', `subjectAltName=${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`,
+        'req',
+        '-x509',
+        '-newkey',
+        `rsa:${BITS}`,
+        '-nodes',
+        '-sha256',
+        '-batch',
+        '-keyout',
+        key,
+        '-out',
+        certificate,
+        '-days',
+        String(days),
+        '-subj',
+        `/CN=${name}`,
+        '-addext',
+        `subjectAltName=${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`,
       ]);
       const text = readFileSync(certificate, 'utf8');
       const both = join(scratch, 'both');

@@ -69,9 +69,16 @@ export class Tls implements Security {
     const { listen, tlsListen } = this.#parts.places();
     const certificate = this.#certificate;
     return {
-      ssl: tlsListen.length > 0, tlsMin: certificate && VERSIONS.minVersion, tlsMax: certificate && VERSIONS.maxVersion, listen, tlsListen,
-      certificateFrom: certificate && (this.#isConfigured ? 'configuration' : 'own'), certSubject: certificate?.subject.replaceAll('\n', ', '),
-      certNotAfter: certificate && Math.floor(Date.parse(certificate.validTo) / 1000), certFingerprint: certificate && fingerprintOf(certificate), staged: this.#own.hasStaged,
+      ssl: tlsListen.length > 0,
+      tlsMin: certificate && VERSIONS.minVersion,
+      tlsMax: certificate && VERSIONS.maxVersion,
+      listen,
+      tlsListen,
+      certificateFrom: certificate && (this.#isConfigured ? 'configuration' : 'own'),
+      certSubject: certificate?.subject.replaceAll('\n', ', '),
+      certNotAfter: certificate && Math.floor(Date.parse(certificate.validTo) / 1000),
+      certFingerprint: certificate && fingerprintOf(certificate),
+      staged: this.#own.hasStaged,
     };
   }
 

@@ -39,11 +39,19 @@ export class Copying {
    * @param after done with what was copied, while it is still held
    * @throws OperationError; the signal's reason
    */
-  async copy({ source, target, overwrite }: Way, signal: AbortSignal, progress: Progress, after: (leaf: Leaf) => Promise<void> = () => Promise.resolve()): Promise<void> {
+  async copy(
+    { source, target, overwrite }: Way,
+    signal: AbortSignal,
+    progress: Progress,
+    after: (leaf: Leaf) => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
     if (source.path === target.path) throw new OperationError(CODES.INVALID_ARGUMENT, 'source and target are the same file');
     await this.#jail.file(source, signal, async (leaf) => {
       await this.#jail.parent(target, signal, (folder, as) =>
-        this.#placing.place({ folder, name: as, overwrite }, copiedMode(leaf.stats.mode), (handle) => fill(leaf, handle, signal, progress)));
+        this.#placing.place({ folder, name: as, overwrite }, copiedMode(leaf.stats.mode), (handle) =>
+          fill(leaf, handle, signal, progress),
+        ),
+      );
       await after(leaf);
     });
   }

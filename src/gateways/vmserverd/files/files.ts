@@ -80,7 +80,10 @@ export class Files {
     const controller = new AbortController();
     const end = (reason: unknown): void => controller.abort(reason);
     const timer = limit === undefined ? undefined : setTimeout(() => end(new ArgoError('TIMEOUT', 'the disk takes too long')), limit);
-    const forget = [...[...signals, this.#ending.signal].map((one) => onAbort(one, end)), ...needs.map(([place, access]) => this.roots.follow(account, place, access, end))];
+    const forget = [
+      ...[...signals, this.#ending.signal].map((one) => onAbort(one, end)),
+      ...needs.map(([place, access]) => this.roots.follow(account, place, access, end)),
+    ];
     try {
       const free = limit === undefined ? () => undefined : await this.#places.take(controller.signal, [account]);
       try {

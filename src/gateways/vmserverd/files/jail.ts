@@ -22,7 +22,9 @@ const LEAF = O_PATH | constants.O_NOFOLLOW;
 const bigint = { bigint: true } as const;
 
 /** File systems that are views of the kernel, wherever they are mounted (statfs(2)): proc, sysfs, cgroup, cgroup2, debugfs, tracefs, securityfs, selinuxfs, configfs, devpts, bpf. */
-const KERNEL_VIEWS: ReadonlySet<number> = new Set([0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x64626720, 0x74726163, 0x73636673, 0xf97cff8c, 0x62656570, 0x1cd1, 0xcafe4a11]);
+const KERNEL_VIEWS: ReadonlySet<number> = new Set([
+  0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x64626720, 0x74726163, 0x73636673, 0xf97cff8c, 0x62656570, 0x1cd1, 0xcafe4a11,
+]);
 
 /** Milliseconds for which it is known what is never entered. */
 const CLOSED_KNOWN_FOR = 5000;
@@ -244,7 +246,11 @@ export class Folder {
 
   /** Writes its names to the disk. @throws OperationError */
   async sync(): Promise<void> {
-    const handle = await this.calls.open(nameOf(this.handle), constants.O_RDONLY | constants.O_DIRECTORY).catch((thrown: unknown) => { throw fileError(thrown, this.path); });
+    const handle = await this.calls
+      .open(nameOf(this.handle), constants.O_RDONLY | constants.O_DIRECTORY)
+      .catch((thrown: unknown) => {
+        throw fileError(thrown, this.path);
+      });
     await closing(handle, () => this.calls.on(this.path, () => handle.sync()));
   }
 }

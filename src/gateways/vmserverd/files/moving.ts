@@ -65,7 +65,9 @@ export class Moving {
   }
 
   #ends<T>(source: Place, target: Place, signal: AbortSignal, work: (from: End, to: End) => Promise<T>): Promise<T> {
-    return this.#jail.parent(source, signal, (folder, name) => this.#jail.parent(target, signal, (other, as) => work({ folder, name }, { folder: other, name: as })));
+    return this.#jail.parent(source, signal, (folder, name) =>
+      this.#jail.parent(target, signal, (other, as) => work({ folder, name }, { folder: other, name: as })),
+    );
   }
 
   /** Over an empty folder that is made for it: so it takes the place of nothing that somebody else has made. */

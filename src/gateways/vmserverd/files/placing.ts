@@ -55,7 +55,9 @@ export class Placing {
     await requireRoom(target);
     const part = await this.#leftovers.name(folder);
     try {
-      const handle = await folder.calls.open(folder.at(part), EXCLUSIVE, PRIVATE).catch((thrown: unknown) => { throw fileError(thrown, folder.pathOf(target.name)); });
+      const handle = await folder.calls.open(folder.at(part), EXCLUSIVE, PRIVATE).catch((thrown: unknown) => {
+        throw fileError(thrown, folder.pathOf(target.name));
+      });
       try {
         await fill(handle);
         await folder.calls.on(folder.pathOf(target.name), () => handle.chmod(mode & 0o777));

@@ -39,7 +39,8 @@ export const modeOf = (...words: readonly string[]): number =>
   words.reduce((mode, word) => mode * 8 + (word.includes('r') ? 4 : 0) + (word.includes('w') ? 2 : 0) + (word.includes('x') ? 1 : 0), 0);
 
 /** Where a path is, for who may do all of that there. @throws OperationError */
-export const placeOf = ({ account, parts: { files } }: FileAsked, given: string, ...needed: readonly Access[]): Place => files.roots.place(account, given, ...needed);
+export const placeOf = ({ account, parts: { files } }: FileAsked, given: string, ...needed: readonly Access[]): Place =>
+  files.roots.place(account, given, ...needed);
 
 /** In the audit: blanks and the like are written as `%20`, so that it is one word. */
 export const word = ({ path: plain }: Place): string => idWord(plain);
@@ -47,8 +48,12 @@ export const word = ({ path: plain }: Place): string => idWord(plain);
 const wordsOf = (thrown: unknown): string | undefined => (thrown instanceof OperationError ? thrown.message : undefined);
 
 /** Changes nothing, for who may do that there; it ends with whoever asked. */
-export const looking = <T>({ account, signal, parts: { files } }: FileAsked, place: Place, access: Access, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-  files.carryOut({ account, signals: [signal], limit: FILE_READ_TIMEOUT, needs: [[place, access]] }, work);
+export const looking = <T>(
+  { account, signal, parts: { files } }: FileAsked,
+  place: Place,
+  access: Access,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> => files.carryOut({ account, signals: [signal], limit: FILE_READ_TIMEOUT, needs: [[place, access]] }, work);
 
 /** Reads something; it ends with whoever asked. */
 export const reading = <T>(asked: FileAsked, place: Place, work: (signal: AbortSignal) => Promise<T>): Promise<T> => looking(asked, place, 'read', work);
@@ -62,8 +67,16 @@ export interface FileChange {
 }
 
 /** Changes something, recorded before and after; it goes on when whoever asked has left. */
-export const changing = <T>({ account, actor, accountSignal, parts: { files } }: FileAsked, { operation, subject, needs }: FileChange, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-  actor.record({ action: operation, subject }, () => files.carryOut({ account, signals: [accountSignal], limit: FILE_CHANGE_TIMEOUT, needs }, work), wordsOf);
+export const changing = <T>(
+  { account, actor, accountSignal, parts: { files } }: FileAsked,
+  { operation, subject, needs }: FileChange,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> =>
+  actor.record(
+    { action: operation, subject },
+    () => files.carryOut({ account, signals: [accountSignal], limit: FILE_CHANGE_TIMEOUT, needs }, work),
+    wordsOf,
+  );
 
 /** The same of several, one after the other. @throws OperationError that says how many were done before */
 export async function changingEach<One>(all: readonly One[], work: (one: One) => Promise<unknown>): Promise<void> {
@@ -82,13 +95,21 @@ export interface TaskStep extends Omit<FileChange, 'operation'> {
 }
 
 /** Does changes in the background, one after the other, each recorded before and after. @returns the task's id */
-export async function inBackground({ account, actor, accountSignal, parts: { files, tasks } }: FileAsked, operation: string, steps: readonly TaskStep[]): Promise<string> {
+export async function inBackground(
+  { account, actor, accountSignal, parts: { files, tasks } }: FileAsked,
+  operation: string,
+  steps: readonly TaskStep[],
+): Promise<string> {
   const { id } = await tasks.begin(operation, { account, signal: accountSignal }, async ({ signal, progress }) => {
     await changingEach([...steps.entries()], ([index, step]) => {
       signal.throwIfAborted();
       const { subject, needs, work } = step;
       const tell = (done: number, all: number): void => progress(index + (all > 0 ? done / all : 0), steps.length);
-      return actor.record({ action: operation, subject }, () => files.carryOut({ account, signals: [signal], limit: undefined, needs }, (ends) => work(ends, tell)), wordsOf);
+      return actor.record(
+        { action: operation, subject },
+        () => files.carryOut({ account, signals: [signal], limit: undefined, needs }, (ends) => work(ends, tell)),
+        wordsOf,
+      );
     });
   });
   return id;

@@ -12,13 +12,23 @@ const userName = matching(USER_NAME, 'name of a user or group');
 const WRITABLE = 0o222;
 
 /** Changes something about files and folders themselves, never about what a link leads to. @throws OperationError */
-async function changeEach(asked: FileAsked<{ readonly files: Iterable<string> }>, operation: string, words: string, work: (leaf: Leaf) => Promise<void>): Promise<Record<string, never>> {
+async function changeEach(
+  asked: FileAsked<{ readonly files: Iterable<string> }>,
+  operation: string,
+  words: string,
+  work: (leaf: Leaf) => Promise<void>,
+): Promise<Record<string, never>> {
   const places = [...asked.args.files].map((one) => placeOf(asked, one, 'write'));
-  await changingEach(places, (place) => changing(asked, { operation, subject: `${word(place)} ${words}`, needs: [[place, 'write']] }, (signal) =>
-    asked.parts.files.jail.parent(place, signal, (folder, name) => folder.leaf(name, async (leaf) => {
-      if (!leaf.stats.isDirectory()) leaf.requireFile();
-      await work(leaf);
-    }))));
+  await changingEach(places, (place) =>
+    changing(asked, { operation, subject: `${word(place)} ${words}`, needs: [[place, 'write']] }, (signal) =>
+      asked.parts.files.jail.parent(place, signal, (folder, name) =>
+        folder.leaf(name, async (leaf) => {
+          if (!leaf.stats.isDirectory()) leaf.requireFile();
+          await work(leaf);
+        }),
+      ),
+    ),
+  );
   return {};
 }
 

@@ -74,7 +74,12 @@ async function makeAll(folder: Folder, names: readonly string[], mode: number): 
   await folder.folder(name, (inner) => (further.length === 0 ? Promise.resolve() : makeAll(inner, further, mode)));
 }
 
-function makeFolder(asked: FileAsked, operation: string, place: Place, { mode, withParents }: { readonly mode: number; readonly withParents: boolean }): Promise<void> {
+function makeFolder(
+  asked: FileAsked,
+  operation: string,
+  place: Place,
+  { mode, withParents }: { readonly mode: number; readonly withParents: boolean },
+): Promise<void> {
   const { jail } = asked.parts.files;
   return changing(asked, { operation, subject: word(place), needs: [[place, 'write']] }, async (signal) => {
     if (!withParents || place.names.length === 0) await jail.parent(place, signal, (folder, name) => make(folder, name, mode));
@@ -133,7 +138,13 @@ export const folderRows = {
     handler: handlerOf('FileManager', 'MakeDir'), access: 'authuser', isPublic: true,
     in: fields({ directories: list('directory', path, FILE_LIST), owner_mode: optional(modeWord), group_mode: optional(modeWord), other_mode: optional(modeWord), makeParents: optional(flag) }), out: nothing,
     run: async (asked) => {
-      const { directories, owner_mode: owner = DEFAULT_MODE.owner, group_mode: group = DEFAULT_MODE.group, other_mode: other = DEFAULT_MODE.other, makeParents = false } = asked.args;
+      const {
+        directories,
+        owner_mode: owner = DEFAULT_MODE.owner,
+        group_mode: group = DEFAULT_MODE.group,
+        other_mode: other = DEFAULT_MODE.other,
+        makeParents = false,
+      } = asked.args;
       const places = [...directories].map((one) => placeOf(asked, one, 'write'));
       await changingEach(places, (place) => makeFolder(asked, 'FileManager_MakeDir', place, { mode: modeOf(owner, group, other), withParents: makeParents }));
       return {};

@@ -46,35 +46,72 @@ async function networksOf({ actor, parts, signal }: Call<unknown>): Promise<read
 
 export const hostRows: Rows = {
   GSXHostInfo_Query: row({
-    handler: 'VMware::VMServerd::GSXHostInfo::Query_Handler', access: 'authuser', operation: 'stats.host',
+    handler: 'VMware::VMServerd::GSXHostInfo::Query_Handler',
+    access: 'authuser',
+    operation: 'stats.host',
     in: nothing,
-    out: fields({ host: fields({
-      provider: text(), os: optional(text()), kernel: optional(text()), uptime: optional(whole()), cpuModel: optional(text()), cpuMHz: optional(whole()), cpuPercent: optional(whole()),
-      memTotal: optional(whole()), memFree: optional(whole()), address: optional(text()),
-    }) }),
+    out: fields({
+      host: fields({
+        provider: text(),
+        os: optional(text()),
+        kernel: optional(text()),
+        uptime: optional(whole()),
+        cpuModel: optional(text()),
+        cpuMHz: optional(whole()),
+        cpuPercent: optional(whole()),
+        memTotal: optional(whole()),
+        memFree: optional(whole()),
+        address: optional(text()),
+      }),
+    }),
     run: async ({ actor, parts, signal }) => {
       const provider = await parts.hostProvider();
-      const { cpu, memory, uptime, kernel, release, network: way } = await actor.work('stats.host', provider, { figures: ['cpu', 'memory', 'uptime', 'kernel', 'network'] }, { signal });
-      return { host: {
-        provider, os: release && harmless(release), kernel: kernel && harmless(kernel), uptime: uptime === undefined ? undefined : Math.floor(uptime),
-        cpuModel: cpu?.model && harmless(cpu.model), cpuMHz: cpu?.mhz === undefined ? undefined : Math.round(cpu.mhz), cpuPercent: cpu === undefined ? undefined : Math.round(cpu.percent),
-        memTotal: memory === undefined ? undefined : Number(memory.total), memFree: memory === undefined ? undefined : Number(memory.total - memory.used), address: way?.address,
-      } };
+      const {
+        cpu,
+        memory,
+        uptime,
+        kernel,
+        release,
+        network: way,
+      } = await actor.work('stats.host', provider, { figures: ['cpu', 'memory', 'uptime', 'kernel', 'network'] }, { signal });
+      return {
+        host: {
+          provider,
+          os: release && harmless(release),
+          kernel: kernel && harmless(kernel),
+          uptime: uptime === undefined ? undefined : Math.floor(uptime),
+          cpuModel: cpu?.model && harmless(cpu.model),
+          cpuMHz: cpu?.mhz === undefined ? undefined : Math.round(cpu.mhz),
+          cpuPercent: cpu === undefined ? undefined : Math.round(cpu.percent),
+          memTotal: memory === undefined ? undefined : Number(memory.total),
+          memFree: memory === undefined ? undefined : Number(memory.total - memory.used),
+          address: way?.address,
+        },
+      };
     },
   }),
   Host_GetBridgedNet: row({
-    handler: 'VMware::VMServerd::Handlers::Host_GetBridgedNet_Handler', access: 'authuser', operation: 'bridge.list',
-    in: nothing, out: networks,
+    handler: 'VMware::VMServerd::Handlers::Host_GetBridgedNet_Handler',
+    access: 'authuser',
+    operation: 'bridge.list',
+    in: nothing,
+    out: networks,
     run: async (asked) => ({ networks: (await networksOf(asked)).filter(({ kind }) => kind === 'bridged') }),
   }),
   Host_GetHostOnlyNet: row({
-    handler: 'VMware::VMServerd::Handlers::Host_GetHostOnlyNet_Handler', access: 'authuser', operation: 'bridge.list',
-    in: nothing, out: networks,
+    handler: 'VMware::VMServerd::Handlers::Host_GetHostOnlyNet_Handler',
+    access: 'authuser',
+    operation: 'bridge.list',
+    in: nothing,
+    out: networks,
     run: async (asked) => ({ networks: (await networksOf(asked)).filter(({ kind }) => kind === 'internal') }),
   }),
   Host_GetVirtualNet: row({
-    handler: 'VMware::VMServerd::Handlers::Host_GetVirtualNet_Handler', access: 'authuser', operation: 'bridge.list',
-    in: nothing, out: networks,
+    handler: 'VMware::VMServerd::Handlers::Host_GetVirtualNet_Handler',
+    access: 'authuser',
+    operation: 'bridge.list',
+    in: nothing,
+    out: networks,
     run: async (asked) => ({ networks: await networksOf(asked) }),
   }),
 };

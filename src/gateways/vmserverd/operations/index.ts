@@ -11,7 +11,8 @@ import { taskRows } from './tasks.js';
 
 /** All operations by their names: those of VMware Server 1.0.3 in the order of its log, and Argo's own. */
 
-const sorted = (rows: Readonly<Record<string, AnyRow<Parts>>>): [string, AnyRow<Parts>][] => Object.entries(rows).sort(([one], [other]) => (one < other ? -1 : 1));
+const sorted = (rows: Readonly<Record<string, AnyRow<Parts>>>): [string, AnyRow<Parts>][] =>
+  Object.entries(rows).sort(([one], [other]) => (one < other ? -1 : 1));
 
 export const OPERATIONS: ReadonlyMap<string, AnyRow<Parts>> = new Map([
   ...sorted({ ...serverRows, ...machineRows, ...taskRows, ...hostRows, ...fileRows, ...securityRows, ...numberRows }),

@@ -83,11 +83,23 @@ async function earlier(actor: Actor, { fullName }: InstanceInfo, most: number, b
 
 export const machineRows: Rows = {
   VM_INFO: row({
-    handler: 'VMware::VMServerd::Info::VM_Info_Handler', access: 'authuser', operation: 'info',
+    handler: 'VMware::VMServerd::Info::VM_Info_Handler',
+    access: 'authuser',
+    operation: 'info',
     in: fields({ config }),
-    out: fields({ vm: fields({
-      config: text(), displayName: text(), state: whole(), stateName: text(), memsize: optional(whole()), numvcpus: optional(whole()), uptime: optional(whole()), permissions: text(), remoteConnections: whole(),
-    }) }),
+    out: fields({
+      vm: fields({
+        config: text(),
+        displayName: text(),
+        state: whole(),
+        stateName: text(),
+        memsize: optional(whole()),
+        numvcpus: optional(whole()),
+        uptime: optional(whole()),
+        permissions: text(),
+        remoteConnections: whole(),
+      }),
+    }),
     run: async (asked) => {
       const { actor, signal, parts } = asked;
       const machine = await named(asked);
@@ -95,82 +107,130 @@ export const machineRows: Rows = {
       const [state, facts, uptime] = await Promise.all([
         actor.may('status', machine) ? actor.read(machine, 'status', { signal }) : machine.state,
         ifKnown(actor.read(machine, 'info', { signal })),
-        machine.capabilities.includes('uptime') && actor.may('uptime', machine) ? ifKnown(actor.read(machine, 'uptime', { signal })) : undefined,
+        machine.capabilities.includes('uptime') && actor.may('uptime', machine)
+          ? ifKnown(actor.read(machine, 'uptime', { signal }))
+          : undefined,
       ]);
-      return { vm: {
-        config: configPath(machine), displayName: harmless(machine.name), state: STATE_NUMBERS[state], stateName: state, ...detailsOf(facts),
-        uptime: uptime === undefined ? undefined : Math.floor(uptime), permissions: permissionsOf(actor, machine),
-        remoteConnections: consoleUsers(actor, machine).length + parts.usersOf(machine).length,
-      } };
+      return {
+        vm: {
+          config: configPath(machine),
+          displayName: harmless(machine.name),
+          state: STATE_NUMBERS[state],
+          stateName: state,
+          ...detailsOf(facts),
+          uptime: uptime === undefined ? undefined : Math.floor(uptime),
+          permissions: permissionsOf(actor, machine),
+          remoteConnections: consoleUsers(actor, machine).length + parts.usersOf(machine).length,
+        },
+      };
     },
   }),
   VM_Who: row({
-    handler: 'VMware::VMServerd::Who::VM_Who_Handler', access: 'authuser', operation: 'status',
-    in: fields({ config }), out: fields({ users: list('user', user) }),
+    handler: 'VMware::VMServerd::Who::VM_Who_Handler',
+    access: 'authuser',
+    operation: 'status',
+    in: fields({ config }),
+    out: fields({ users: list('user', user) }),
     run: async (asked) => {
       const { actor, account, parts } = asked;
       const machine = await named(asked);
       requireRight(actor, 'status', machine);
       // who else works here, and from where, is for those who administer: as in the audit
       const api = parts.usersOf(machine).filter((one) => actor.mayAll() || one.account === account);
-      return { users: [...api.map(({ account: name, address, since }) => ({ name, address, since: seconds(since), type: 'api' as const })), ...consoleUsers(actor, machine)] };
+      return {
+        users: [
+          ...api.map(({ account: name, address, since }) => ({ name, address, since: seconds(since), type: 'api' as const })),
+          ...consoleUsers(actor, machine),
+        ],
+      };
     },
   }),
   VM_GetLastNEvents: row({
-    handler: 'VMware::VMServerd::EventLog::VM_GetLastNEvents_Handler', access: 'authuser', operation: 'status',
+    handler: 'VMware::VMServerd::EventLog::VM_GetLastNEvents_Handler',
+    access: 'authuser',
+    operation: 'status',
     in: fields({ config, n: optional(whole(1, VMSERVERD_EVENTS)) }),
     out: fields({ events: list('event', fields({ time: whole(), type: text(), user: optional(text()), text: text() })) }),
     run: async (asked) => {
-      const { actor, args: { n = VMSERVERD_EVENTS_USUAL } } = asked;
+      const {
+        actor,
+        args: { n = VMSERVERD_EVENTS_USUAL },
+      } = asked;
       const machine = await named(asked);
       requireRight(actor, 'status', machine);
       // in a pattern it would be something else: these are looked at among all
       const isPlain = /^[\w./:-]+$/.test(machine.fullName);
-      const told = await actor.lastEvents({ ...(isPlain && { names: [machine.fullName] }), types: ['state', 'added', 'removed', 'action'] }, isPlain ? n : VMSERVERD_EVENTS);
-      const own = told.filter(({ facts }) => 'instance' in facts && facts.instance === machine.fullName).slice(-n).reverse();
+      const told = await actor.lastEvents(
+        { ...(isPlain && { names: [machine.fullName] }), types: ['state', 'added', 'removed', 'action'] },
+        isPlain ? n : VMSERVERD_EVENTS,
+      );
+      const own = told
+        .filter(({ facts }) => 'instance' in facts && facts.instance === machine.fullName)
+        .slice(-n)
+        .reverse();
       const events = own.map(eventOf);
-      return { events: [...events, ...await earlier(actor, machine, n - events.length, own.at(-1)?.time)] };
+      return { events: [...events, ...(await earlier(actor, machine, n - events.length, own.at(-1)?.time))] };
     },
   }),
   VMRegister: row({
-    handler: 'VMware::VMServerd::VMList::Register_Handler', access: 'authuser',
-    in: fields({ config }), out: fields({ config: text() }),
+    handler: 'VMware::VMServerd::VMList::Register_Handler',
+    access: 'authuser',
+    in: fields({ config }),
+    out: fields({ config: text() }),
     run: async (asked) => {
       const machine = await machineOf(asked.actor, asked.args.config).catch((thrown: unknown) => {
         // whether there is one of which he may not know he is not told either
-        if (thrown instanceof OperationError && thrown.code === CODES.NO_SUCH_MACHINE) throw fault('NOT_SUPPORTED', 'machines come from their hosts: what a host has is known here by itself, and nothing else can be registered');
+        if (thrown instanceof OperationError && thrown.code === CODES.NO_SUCH_MACHINE)
+          throw fault(
+            'NOT_SUPPORTED',
+            'machines come from their hosts: what a host has is known here by itself, and nothing else can be registered',
+          );
         throw thrown;
       });
       throw fault('MACHINE_EXISTS', `Virtual machine already exists: ${configPath(machine)}`);
     },
   }),
   VMUnRegister: row({
-    handler: 'VMware::VMServerd::VMList::UnRegister_Handler', access: 'authuser', operation: 'machine.delete',
-    in: fields({ config }), out: nothing,
+    handler: 'VMware::VMServerd::VMList::UnRegister_Handler',
+    access: 'authuser',
+    operation: 'machine.delete',
+    in: fields({ config }),
+    out: nothing,
     run: async (asked) => {
       const machine = await named(asked);
-      await inState('unregister', asked, machine, () => asked.actor.work('machine.delete', machine, { disks: false }, { signal: asked.signal }));
+      await inState('unregister', asked, machine, () =>
+        asked.actor.work('machine.delete', machine, { disks: false }, { signal: asked.signal }),
+      );
       return {};
     },
   }),
   VMDeleteInfo_DeleteVMInfo: row({
-    handler: 'VMware::VMServerd::VMDeleteInfo::DeleteVMInfo_Handler', access: 'authuser', operation: 'machine.delete',
+    handler: 'VMware::VMServerd::VMDeleteInfo::DeleteVMInfo_Handler',
+    access: 'authuser',
+    operation: 'machine.delete',
     in: fields({ config }),
     out: fields({ would: text(), files: optional(list('file', fields({ path: text(), size: optional(whole()) }))) }),
     run: async (asked) => {
       const machine = await named(asked);
-      const would = await inState('delete', asked, machine, () => asked.actor.planWork('machine.delete', machine, { disks: true }, { signal: asked.signal }));
+      const would = await inState('delete', asked, machine, () =>
+        asked.actor.planWork('machine.delete', machine, { disks: true }, { signal: asked.signal }),
+      );
       return { would: harmless(would), files: await filesOf(asked, machine) };
     },
   }),
   VMDeleteEdit_DeleteVM: row({
-    handler: 'VMware::VMServerd::VMDeleteEdit::DeleteVM_Handler', access: 'authuser', operation: 'machine.delete',
-    in: fields({ config, files: optional(list('file', text())) }), out: fields({ task: text() }),
+    handler: 'VMware::VMServerd::VMDeleteEdit::DeleteVM_Handler',
+    access: 'authuser',
+    operation: 'machine.delete',
+    in: fields({ config, files: optional(list('file', text())) }),
+    out: fields({ task: text() }),
     run: async (asked) => {
       const { actor, account, args, parts } = asked;
       const machine = await named(asked);
       // what stands against it is told at once, not in a task that nobody looks at
-      await inState('delete', asked, machine, () => actor.planWork('machine.delete', machine, { disks: true }, { signal: asked.signal }));
+      await inState('delete', asked, machine, () =>
+        actor.planWork('machine.delete', machine, { disks: true }, { signal: asked.signal }),
+      );
       if (args.files !== undefined) await requireAll(asked, machine, [...args.files]);
       const { id } = await parts.tasks.begin('VMDeleteEdit_DeleteVM', { account, signal: asked.accountSignal }, async () => {
         await actor.work('machine.delete', machine, { disks: true });
@@ -181,10 +241,15 @@ export const machineRows: Rows = {
 };
 
 /** The machine's disks that are files of its host; undefined where nobody can say, or not to this account. */
-async function filesOf({ actor, signal }: Call<unknown>, machine: InstanceInfo): Promise<readonly { readonly path: string; readonly size: number | undefined }[] | undefined> {
+async function filesOf(
+  { actor, signal }: Call<unknown>,
+  machine: InstanceInfo,
+): Promise<readonly { readonly path: string; readonly size: number | undefined }[] | undefined> {
   if (!machine.capabilities.includes('disk') || !actor.may('disk', machine)) return undefined;
   const disks = await actor.read(machine, 'disk', { signal });
-  return disks.flatMap(({ source, size }) => (source === undefined ? [] : [{ path: harmless(source), size: size === undefined ? undefined : Number(size) }]));
+  return disks.flatMap(({ source, size }) =>
+    source === undefined ? [] : [{ path: harmless(source), size: size === undefined ? undefined : Number(size) }],
+  );
 }
 
 /** Argo takes a machine's disks away together with it, all of them: who wants some of them kept is not misunderstood. */

@@ -37,6 +37,12 @@ export const row = rowFor<Parts>();
 export type Call<In> = Asked<In, Parts>;
 
 /** Who asks, as tasks know it. */
-export const viewerOf = ({ actor, account }: { readonly actor: Actor; readonly account: string }): { readonly account: string; readonly mayAll: boolean } => ({ account, mayAll: actor.mayAll() });
+export const viewerOf = ({
+  actor,
+  account,
+}: {
+  readonly actor: Actor;
+  readonly account: string;
+}): { readonly account: string; readonly mayAll: boolean } => ({ account, mayAll: actor.mayAll() });
 
 export type Rows = Readonly<Record<string, AnyRow<Parts>>>;

@@ -27,7 +27,15 @@ const seconds = (ms: number): number => Math.floor(ms / 1000);
 function own(asked: Call<{ readonly task: string }>): Status | undefined {
   try {
     const { id, operation, state, percent, started, ended, error } = asked.parts.tasks.get(asked.args.task, viewerOf(asked));
-    return { task: id, op: operation, state, percent, started: seconds(started), ended: ended === undefined ? undefined : seconds(ended), error: error === undefined ? undefined : harmless(error) };
+    return {
+      task: id,
+      op: operation,
+      state,
+      percent,
+      started: seconds(started),
+      ended: ended === undefined ? undefined : seconds(ended),
+      error: error === undefined ? undefined : harmless(error),
+    };
   } catch (thrown) {
     if (thrown instanceof OperationError && thrown.code === CODES.NO_SUCH_TASK) return undefined;
     throw thrown;
@@ -54,7 +62,15 @@ async function ofServer({ tasks }: Actor, id: string): Promise<Status> {
   return { task: id, op: action.operation, state: 'running', started: seconds(action.since.getTime()) };
 }
 
-const status = fields({ task: text(), op: text(), state: oneOf(STATES), percent: optional(whole(0, 100)), started: whole(), ended: optional(whole()), error: optional(text()) });
+const status = fields({
+  task: text(),
+  op: text(),
+  state: oneOf(STATES),
+  percent: optional(whole(0, 100)),
+  started: whole(),
+  ended: optional(whole()),
+  error: optional(text()),
+});
 
 export const taskRows: Rows = {
   TaskManager_DeleteTask: row({

@@ -44,12 +44,29 @@ export class KeptTasks implements BackgroundTasks {
     for (const record of await this.#records.all()) this.#known.set(record.id, record);
   }
 
-  async begin(operation: string, owner: { readonly account: string; readonly signal: AbortSignal }, work: (call: TaskCall) => Promise<void>): Promise<BackgroundTask> {
+  async begin(
+    operation: string,
+    owner: { readonly account: string; readonly signal: AbortSignal },
+    work: (call: TaskCall) => Promise<void>,
+  ): Promise<BackgroundTask> {
     if (this.#isEnding) throw new ArgoError('SHUTTING DOWN');
     owner.signal.throwIfAborted();
     const free = this.#places.tryTake([owner.account]);
-    if (free === undefined) throw new ArgoError('BUSY', `too much is under way already: ${BACKGROUND_OF_ACCOUNT} of one account, ${BACKGROUND_RUNNING} in all`);
-    const record: TaskRecord = { id: newKey(), operation, owner: owner.account, state: 'running', percent: undefined, started: Date.now(), ended: undefined, error: undefined };
+    if (free === undefined)
+      throw new ArgoError(
+        'BUSY',
+        `too much is under way already: ${BACKGROUND_OF_ACCOUNT} of one account, ${BACKGROUND_RUNNING} in all`,
+      );
+    const record: TaskRecord = {
+      id: newKey(),
+      operation,
+      owner: owner.account,
+      state: 'running',
+      percent: undefined,
+      started: Date.now(),
+      ended: undefined,
+      error: undefined,
+    };
     try {
       await this.#makeRoom(owner.account);
       await this.#records.save(record);
@@ -95,12 +112,19 @@ export class KeptTasks implements BackgroundTasks {
     // it begins when its caller knows its number, and ends here also where it throws at once
     const ended = Promise.resolve()
       .then(() => work({ signal: controller.signal, progress: (done, all) => this.#note(record.id, done, all) }))
-      .then(() => endedRecord(this.#known.get(record.id)!, 'done', undefined), (thrown: unknown) => this.#failed(record, controller.signal, thrown))
+      .then(
+        () => endedRecord(this.#known.get(record.id)!, 'done', undefined),
+        (thrown: unknown) => this.#failed(record, controller.signal, thrown),
+      )
       .then(async (end) => {
         clearTimeout(timer);
         forget();
         this.#known.set(end.id, end);
-        await this.#records.save(end).catch((cause: unknown) => this.#log('error', 'the end of a task could not be written', { task: end.operation, cause }));
+        await this.#records
+          .save(end)
+          .catch((cause: unknown) =>
+            this.#log('error', 'the end of a task could not be written', { task: end.operation, cause }),
+          );
         this.#running.delete(end.id);
         free();
       });
@@ -109,8 +133,10 @@ export class KeptTasks implements BackgroundTasks {
 
   #failed({ id, operation }: TaskRecord, { aborted, reason }: AbortSignal, thrown: unknown): TaskRecord {
     const known = this.#known.get(id)!;
-    if (aborted && (thrown === reason || (thrown instanceof ArgoError && thrown.cause === reason))) return endedRecord(known, stateAfter(reason), thrown === STOPPED ? undefined : wordsOf(thrown));
-    if (!(thrown instanceof OperationError) && toArgoError(thrown).phrase === 'INTERNAL ERROR') this.#log('error', 'a task failed', { task: operation, cause: thrown });
+    if (aborted && (thrown === reason || (thrown instanceof ArgoError && thrown.cause === reason)))
+      return endedRecord(known, stateAfter(reason), thrown === STOPPED ? undefined : wordsOf(thrown));
+    if (!(thrown instanceof OperationError) && toArgoError(thrown).phrase === 'INTERNAL ERROR')
+      this.#log('error', 'a task failed', { task: operation, cause: thrown });
     return endedRecord(known, 'failed', wordsOf(thrown));
   }
 
@@ -118,20 +144,21 @@ export class KeptTasks implements BackgroundTasks {
     const known = this.#known.get(id);
     if (known?.state !== 'running' || !(all > 0) || !(done >= 0)) return;
     // all of it is copied before it is on the disk and bears its name: whole is what is done
-    this.#known.set(id, { ...known, percent: Math.min(99, Math.floor(100 * done / all)) });
+    this.#known.set(id, { ...known, percent: Math.min(99, Math.floor((100 * done) / all)) });
   }
 
   /** @throws OperationError NO_SUCH_TASK, the same for one of others */
   #find(id: string, { account, mayAll }: TaskViewer): TaskRecord {
     const record = this.#known.get(id);
-    if (record === undefined || !(mayAll || record.owner === account)) throw new OperationError(CODES.NO_SUCH_TASK, 'there is no such task');
+    if (record === undefined || !(mayAll || record.owner === account))
+      throw new OperationError(CODES.NO_SUCH_TASK, 'there is no such task');
     return record;
   }
 
   /** Forgets the oldest that have ended: the account's own where it has too many, else of who has most. */
   async #makeRoom(account: string): Promise<void> {
     const byOwner = new Map<string, TaskRecord[]>();
-    for (const record of this.#known.values()) byOwner.set(record.owner, [...byOwner.get(record.owner) ?? [], record]);
+    for (const record of this.#known.values()) byOwner.set(record.owner, [...(byOwner.get(record.owner) ?? []), record]);
     const own = byOwner.get(account) ?? [];
     if (own.length >= BACKGROUND_KEPT_OF_ACCOUNT) return this.#forgetFirst(own);
     if (this.#known.size < BACKGROUND_KEPT) return;

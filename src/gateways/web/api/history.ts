@@ -35,9 +35,18 @@ const EVENT_QUERY = {
 
 export const HISTORY_ROUTES: readonly Route[] = [
   route({
-    method: 'GET', path: '/events', summary: 'What has happened lately, newest last; or, followed, what happens from now or from a cursor on', right: 'read, on what it is about',
-    query: EVENT_QUERY, answer: shapes.events, streams: true,
-    run: async ({ actor, query: { types, select = [], instance, since, follow: follows, limit }, signal }): Promise<v.InferInput<typeof shapes.events> | AsyncIterable<never>> => {
+    method: 'GET',
+    path: '/events',
+    summary: 'What has happened lately, newest last; or, followed, what happens from now or from a cursor on',
+    right: 'read, on what it is about',
+    query: EVENT_QUERY,
+    answer: shapes.events,
+    streams: true,
+    run: async ({
+      actor,
+      query: { types, select = [], instance, since, follow: follows, limit },
+      signal,
+    }): Promise<v.InferInput<typeof shapes.events> | AsyncIterable<never>> => {
       const names = [...select, ...(instance === undefined ? [] : [instance])];
       const filter = { ...(names.length > 0 ? { names } : {}), ...(types === undefined ? {} : { types }) };
       // a stream's lines are rows, which the table's one answer does not say
@@ -47,10 +56,17 @@ export const HISTORY_ROUTES: readonly Route[] = [
     },
   }),
   route({
-    method: 'GET', path: '/audit', summary: 'What was ordered, newest first', right: 'read, on what it was ordered for; who else ordered it needs *',
+    method: 'GET',
+    path: '/audit',
+    summary: 'What was ordered, newest first',
+    right: 'read, on what it was ordered for; who else ordered it needs *',
     query: {
-      account: v.optional(shapes.shortText), instance: v.optional(shapes.shortText), since: v.optional(shapes.anyTime), until: v.optional(shapes.anyTime),
-      before: v.optional(shapes.anyTime), limit: v.optional(shapes.auditLimit, String(AUDIT_ROWS)),
+      account: v.optional(shapes.shortText),
+      instance: v.optional(shapes.shortText),
+      since: v.optional(shapes.anyTime),
+      until: v.optional(shapes.anyTime),
+      before: v.optional(shapes.anyTime),
+      limit: v.optional(shapes.auditLimit, String(AUDIT_ROWS)),
     },
     answer: shapes.audit,
     run: async ({ actor, query: { limit, ...wanted } }) => {

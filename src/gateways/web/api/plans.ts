@@ -9,7 +9,13 @@ import * as shapes from './shapes.js';
 const RIGHT = 'plan, on all that it names';
 
 const runOf = ({ began, ended, deadline, reason, stages, targets, ...run }: RunInfo): v.InferInput<typeof shapes.run> => ({
-  ...run, began: began.getTime(), ended: ended?.getTime() ?? null, deadline: deadline?.getTime() ?? null, reason: reason ?? null, stages: { ...stages }, targets: { ...targets },
+  ...run,
+  began: began.getTime(),
+  ended: ended?.getTime() ?? null,
+  deadline: deadline?.getTime() ?? null,
+  reason: reason ?? null,
+  stages: { ...stages },
+  targets: { ...targets },
 });
 
 const stageOf = ({ after, reason, targets, ...stage }: StageInfo): v.InferInput<typeof shapes.wholeRun>['stages'][number] => ({ ...stage, after: [...after], reason: reason ?? null, targets: { ...targets } });

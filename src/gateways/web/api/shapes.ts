@@ -84,7 +84,11 @@ export const run = v.strictObject({
 const plan = v.strictObject({ name: text, held: v.boolean(), run: v.nullable(run) });
 const trigger = v.strictObject({ name: text, type: text, plans: v.array(text), words: text });
 export const plans = v.strictObject({ plans: v.array(plan), triggers: v.array(trigger) });
-export const steps = v.strictObject({ steps: v.array(v.strictObject({ stage: text, instance: maybeText, state: v.nullable(state), words: text, refused: v.boolean() })) });
+export const steps = v.strictObject({
+  steps: v.array(
+    v.strictObject({ stage: text, instance: maybeText, state: v.nullable(state), words: text, refused: v.boolean() }),
+  ),
+});
 export const oneRun = v.strictObject({ run });
 export const cancelled = v.strictObject({ run, undo: v.nullable(run) });
 export const runs = v.strictObject({ runs: v.array(run) });

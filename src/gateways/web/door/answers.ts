@@ -34,11 +34,27 @@ export const accepts = ({ headers: { 'accept-encoding': accepted = '' } }: Incom
  * Sends JSON, compressed where it is long and the client takes that.
  * @param headers further ones: names and values in turn
  */
-export async function sendJson(request: IncomingMessage, response: ServerResponse, status: number, json: string | JsonText, headers: readonly string[] = []): Promise<void> {
+export async function sendJson(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  json: string | JsonText,
+  headers: readonly string[] = [],
+): Promise<void> {
   const text = typeof json === 'string' ? new JsonText(json) : json;
   const isShort = text.plain.length < COMPRESSED_FROM || !accepts(request, 'gzip');
   const body = isShort ? text.plain : await text.compressed();
-  response.writeHead(status, ['content-type', JSON_TYPE, 'content-length', String(body.length), ...OWN, 'vary', 'accept-encoding', ...(isShort ? [] : ['content-encoding', 'gzip']), ...headers]);
+  response.writeHead(status, [
+    'content-type',
+    JSON_TYPE,
+    'content-length',
+    String(body.length),
+    ...OWN,
+    'vary',
+    'accept-encoding',
+    ...(isShort ? [] : ['content-encoding', 'gzip']),
+    ...headers,
+  ]);
   response.end(body);
 }
 
@@ -54,7 +70,11 @@ const phraseOf = (status: number): Phrase => (status === 401 ? 'NOT AUTHENTICATE
 /** What a client is told of a fault; what is nobody's business is in the log, by whoever calls. */
 export function failureOf(error: unknown): { readonly status: number; readonly failure: Failure; readonly headers: readonly string[] } {
   if (error instanceof HttpError) {
-    return { status: error.status, failure: { error: phraseOf(error.status), detail: error.message }, headers: [...Object.entries(error.headers).flat(), ...challengeOf(error.status)] };
+    return {
+      status: error.status,
+      failure: { error: phraseOf(error.status), detail: error.message },
+      headers: [...Object.entries(error.headers).flat(), ...challengeOf(error.status)],
+    };
   }
   const status = STATUSES[toArgoError(error).phrase];
   return { status, failure: failureFor(error), headers: status === 429 ? ['retry-after', String(RETRY_AFTER_S)] : challengeOf(status) };
@@ -77,7 +97,12 @@ export function upgradeFailure(error: unknown): HttpError {
 }
 
 /** Sends what is no JSON in one piece. */
-export async function sendAnswer(request: IncomingMessage, response: ServerResponse, visit: Visit, answer: Exclude<ApiAnswer, { json: unknown }>): Promise<void> {
+export async function sendAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  visit: Visit,
+  answer: Exclude<ApiAnswer, { json: unknown }>,
+): Promise<void> {
   if (!('stream' in answer)) return void response.writeHead(answer.status, [...OWN]).end();
   if (request.method !== 'HEAD') return sendLines(response, visit, answer.stream);
   await answer.stream[Symbol.asyncIterator]().return?.();

@@ -80,7 +80,8 @@ export class Watched {
 
   /** The view: of this moment, or of one from which all batches are still known. */
   view(): JsonText {
-    if (this.#view === undefined || this.since(this.#view.v) === undefined) this.#view = { v: this.#v, json: new JsonText(JSON.stringify(this.#columns.view(this.#v))) };
+    if (this.#view === undefined || this.since(this.#view.v) === undefined)
+      this.#view = { v: this.#v, json: new JsonText(JSON.stringify(this.#columns.view(this.#v))) };
     return this.#view.json;
   }
 

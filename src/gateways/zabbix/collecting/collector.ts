@@ -252,7 +252,15 @@ export class Collector {
   async #answer(entry: Entry, { row, parameters }: Served, looks: Looks, maxAge: number | undefined): Promise<Answer> {
     const { item, addresses } = entry;
     const { pings, figure } = this.#parts;
-    const request = { actor: looks.actor, parameters, isNumeric: isNumeric(item.valueType), addresses, pings, figure, call: { deadline: ITEM_DEADLINE, maxAge } };
+    const request = {
+      actor: looks.actor,
+      parameters,
+      isNumeric: isNumeric(item.valueType),
+      addresses,
+      pings,
+      figure,
+      call: { deadline: ITEM_DEADLINE, maxAge },
+    };
     if (row.from === 'server') return row.read(request);
     const instance = await this.#instance(entry, row, looks, parameters);
     if (row.from !== 'machine') return row.read(request, instance);

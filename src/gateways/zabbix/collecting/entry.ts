@@ -107,7 +107,11 @@ export class Entry {
 
 /** Whether values of one go on where those of the other ended, also in steps that look at the value before. */
 const isSameWork = (one: ConfiguredItem, other: ConfiguredItem): boolean =>
-  one.key === other.key && one.valueType === other.valueType && one.type === other.type && one.masterItemid === other.masterItemid && isSameSteps(one.steps, other.steps);
+  one.key === other.key
+  && one.valueType === other.valueType
+  && one.type === other.type
+  && one.masterItemid === other.masterItemid
+  && isSameSteps(one.steps, other.steps);
 
 function isSameSteps(some: ConfiguredItem['steps'] = [], others: ConfiguredItem['steps'] = []): boolean {
   return some.length === others.length && some.every(({ type, params, onFail, failText }, at) => {

@@ -60,7 +60,17 @@ export class Lanes {
       const job: Job = {
         since: performance.now(),
         link: undefined,
-        begin: () => begun(work).then((value) => { end(true); resolve(value); }, (error: Error) => { end(!isTimeout(error)); reject(error); }),
+        begin: () =>
+          begun(work).then(
+            (value) => {
+              end(true);
+              resolve(value);
+            },
+            (error: Error) => {
+              end(!isTimeout(error));
+              reject(error);
+            },
+          ),
         refuse: reject,
       };
       mine.waiting.append(job.link = new Link(job));

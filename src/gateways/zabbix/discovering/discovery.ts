@@ -74,7 +74,9 @@ export class Discovery {
       rule.isRunning = true;
       this.#run(actor, rule, now)
         .catch((error: unknown) => this.#parts.log('error', 'a discovery rule failed', { rule: rule.rule.name, error }))
-        .finally(() => { rule.isRunning = false; });
+        .finally(() => {
+          rule.isRunning = false;
+        });
     }
   }
 
@@ -101,7 +103,7 @@ export class Discovery {
     }
     let rows: DiscoveryRow[] = [];
     for (const found of working) {
-      rows.push(...await found);
+      rows.push(...(await found));
       if (rows.length < ROWS_A_WRITE) continue;
       this.#tell(rows);
       rows = [];
@@ -114,7 +116,13 @@ export class Discovery {
   }
 
   /** Of one instance: for each of its addresses within the range a row a check, and one that ends them. */
-  async #rowsOf(actor: Actor, rule: DiscoveryRule, covers: (address: string) => boolean, instance: InstanceInfo, clock: number): Promise<readonly DiscoveryRow[]> {
+  async #rowsOf(
+    actor: Actor,
+    rule: DiscoveryRule,
+    covers: (address: string) => boolean,
+    instance: InstanceInfo,
+    clock: number,
+  ): Promise<readonly DiscoveryRow[]> {
     const rows: DiscoveryRow[] = [];
     for (const ip of (await this.#parts.addresses.of(actor, instance)).filter(covers)) {
       const about = { clock, drule: rule.druleid, ip, dns: '' };
@@ -126,7 +134,13 @@ export class Discovery {
           if (found === undefined) continue;
           isKnown = true;
           isUp ||= found.isUp;
-          rows.push({ ...about, dcheck: check.dcheckid, ...(port === undefined ? {} : { port }), ...(found.value === undefined ? {} : { value: found.value }), ...(found.isUp ? {} : { status: 1 }) });
+          rows.push({
+            ...about,
+            dcheck: check.dcheckid,
+            ...(port === undefined ? {} : { port }),
+            ...(found.value === undefined ? {} : { value: found.value }),
+            ...(found.isUp ? {} : { status: 1 }),
+          });
         }
       }
       if (isKnown) rows.push({ ...about, dcheck: null, ...(isUp ? {} : { status: 1 }) });
@@ -155,7 +169,15 @@ export class Discovery {
     if (served.fault !== undefined || served.row.from === 'server') return undefined;
     const { row, parameters } = served;
     if (!actor.may(row.operation, instance)) return undefined;
-    const request = { actor, parameters, isNumeric: false, addresses: [], pings: this.#parts.pings, figure: this.#parts.figure, call: { deadline: DISCOVERY_CHECK } };
+    const request = {
+      actor,
+      parameters,
+      isNumeric: false,
+      addresses: [],
+      pings: this.#parts.pings,
+      figure: this.#parts.figure,
+      call: { deadline: DISCOVERY_CHECK },
+    };
     try {
       return { isUp: true, value: valueText(await row.read(request, instance), 'text') };
     } catch (thrown) {

@@ -96,7 +96,13 @@ export class Registration {
     for (const [fullName, { at, host }] of registered) {
       if (slices.isOver()) await slices.pause();
       if (!there.has(fullName)) registered.delete(fullName);
-      else if (again.length < REGISTRATIONS_HOSTLESS_A_LOOK && at <= now - REGISTRATION_HOSTLESS && at > now - REGISTRATION_AGAIN && this.#isHostless(host)) again.push(fullName);
+      else if (
+        again.length < REGISTRATIONS_HOSTLESS_A_LOOK
+        && at <= now - REGISTRATION_HOSTLESS
+        && at > now - REGISTRATION_AGAIN
+        && this.#isHostless(host)
+      )
+        again.push(fullName);
     }
     return [...due, ...again];
   }

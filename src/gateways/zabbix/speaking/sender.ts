@@ -103,7 +103,15 @@ export class Sender {
   /** Results of tasks alone. */
   composeResults(): Shipment {
     const results = this.#parts.tasks.next();
-    return { parts: { session: this.#parts.buffer.session, results, ...now() }, reports: NO_REPORTS, results, upTo: undefined, values: 0, leftOut: 0, newlyLeftOut: 0 };
+    return {
+      parts: { session: this.#parts.buffer.session, results, ...now() },
+      reports: NO_REPORTS,
+      results,
+      upTo: undefined,
+      values: 0,
+      leftOut: 0,
+      newlyLeftOut: 0,
+    };
   }
 
   /** For a server that may throw away what it gets. */

@@ -103,7 +103,12 @@ export class NutTrigger implements Trigger {
   async #begin(): Promise<void> {
     const { start, needs, minInterval } = this.#settings;
     const kept = await this.#memory.load();
-    const takingBack = this.#takingBack = new TakingBack({ host: this.#host, plan: this.#settings.stop?.plan, owes: kept?.owes === true, onChange: () => this.#note() });
+    const takingBack = (this.#takingBack = new TakingBack({
+      host: this.#host,
+      plan: this.#settings.stop?.plan,
+      owes: kept?.owes === true,
+      onChange: () => this.#note(),
+    }));
     const begun = Array.isArray(kept?.begun) ? kept.begun : [];
     if (this.#isClosed) return;
     this.#starts = start.map(({ plan, when }) => {
@@ -133,6 +138,9 @@ export class NutTrigger implements Trigger {
   }
 
   #save(): Promise<void> {
-    return this.#memory.save({ begun: this.#starts.filter(({ beginning }) => beginning.hasBegun).map(({ key }) => key), owes: this.#takingBack?.owes === true });
+    return this.#memory.save({
+      begun: this.#starts.filter(({ beginning }) => beginning.hasBegun).map(({ key }) => key),
+      owes: this.#takingBack?.owes === true,
+    });
   }
 }

@@ -101,7 +101,8 @@ void t.test('what lacks a file, or has far more than it says', options, async (t
 void t.test('what was left half made', options, async (t) => {
   const path = t.testdir();
   const file = (name: string): string => join(path, name);
-  const sweep = (seconds: number, used: readonly string[] = []): Promise<void> => new Sweeper(files, seconds).sweep(path, soon(), () => Promise.resolve(new Set(used)));
+  const sweep = (seconds: number, used: readonly string[] = []): Promise<void> =>
+    new Sweeper(files, seconds).sweep(path, soon(), () => Promise.resolve(new Set(used)));
   const make = (): void => {
     for (const name of ['a-1.qcow2.argo-1', 'b-1.qcow2', 'c-1.qcow2', 'd-1.qcow2.argo-1', 'mine']) writeFileSync(file(name), name);
     // Given their names, but their machine is not there, or is.

@@ -30,4 +30,5 @@ export function createTemplatesContext(management: ManagementContext, files: Hos
 
 export const templateAbilities = (context: TemplatesContext | undefined): ProviderAbilities => (context ? { templates: createTemplates(context) } : {});
 
-export const templatingAbilities = (vm: VmContext, context: TemplatesContext | undefined): MachineAbilities => (context ? { templating: createTemplating(context, vm) } : {});
+export const templatingAbilities = (vm: VmContext, context: TemplatesContext | undefined): MachineAbilities =>
+  context ? { templating: createTemplating(context, vm) } : {};

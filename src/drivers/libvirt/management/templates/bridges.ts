@@ -15,13 +15,18 @@ export interface Addressing {
   readonly gateway: string | undefined;
 }
 
-async function ask<Schema extends v.GenericSchema>(files: HostFiles, words: readonly string[], schema: Schema, signal: AbortSignal): Promise<v.InferOutput<Schema>> {
+async function ask<Schema extends v.GenericSchema>(
+  files: HostFiles,
+  words: readonly string[],
+  schema: Schema,
+  signal: AbortSignal,
+): Promise<v.InferOutput<Schema>> {
   const answer = await files.read(['ip', '-j', ...words], signal);
   try {
     // Without anything to show, some versions print nothing at all; and an empty object for what was filtered out.
     return v.parse(schema, answer.trim() === '' ? [] : JSON.parse(answer));
   } catch (error) {
-    throw new ArgoError('FAILED', 'what ip says of the host\'s network cannot be read', { cause: error });
+    throw new ArgoError('FAILED', "what ip says of the host's network cannot be read", { cause: error });
   }
 }
 

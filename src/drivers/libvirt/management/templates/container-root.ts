@@ -100,7 +100,28 @@ export async function sizeOfRoot(files: HostFiles, root: string, signal: AbortSi
  * Packs the root of a container that is off, as {@link unpackRoot} takes it.
  * @throws ArgoError FAILED where there is something in it that could not be unpacked
  */
-export async function packRoot(files: HostFiles, { root, archive, capacity }: { readonly root: string; readonly archive: string; readonly capacity: bigint }, signal: AbortSignal): Promise<void> {
-  await files.copy(['tar', '--create', '--gzip', '--force-local', '--numeric-owner', '--one-file-system', ...LEFT_OUT, '--directory', root, '--file', archive, '--', '.'], signal);
+export async function packRoot(
+  files: HostFiles,
+  { root, archive, capacity }: { readonly root: string; readonly archive: string; readonly capacity: bigint },
+  signal: AbortSignal,
+): Promise<void> {
+  await files.copy(
+    [
+      'tar',
+      '--create',
+      '--gzip',
+      '--force-local',
+      '--numeric-owner',
+      '--one-file-system',
+      ...LEFT_OUT,
+      '--directory',
+      root,
+      '--file',
+      archive,
+      '--',
+      '.',
+    ],
+    signal,
+  );
   await readRootArchive(files, archive, capacity, signal);
 }

@@ -71,7 +71,12 @@ async function requireRoom({ files }: TemplatesContext, folder: string, size: bi
 }
 
 /** Gives the root its name. An empty folder stays under the other one until there is a machine that has it. */
-async function place({ files }: TemplatesContext, { half, root }: { readonly half: string; readonly root: string }, made: Making, work: () => Promise<void>): Promise<void> {
+async function place(
+  { files }: TemplatesContext,
+  { half, root }: { readonly half: string; readonly root: string },
+  made: Making,
+  work: () => Promise<void>,
+): Promise<void> {
   made.isPlacing = true;
   await files.renameFolder(`${half}/root`, root, AbortSignal.timeout(STEP));
   made.placed.push(root);

@@ -71,7 +71,9 @@ async function plan(context: TemplatesContext, { found, descriptor, name, settin
   ]);
   if (!runs(host.arch, descriptor.arch)) throw new ArgoError('FAILED', `the template is for ${descriptor.arch}, and the host is ${host.arch}`);
   const wanted = wantedOf(settings, describeTemplate(found.name, descriptor, host.limits), { ...vmFaults(settings), ...faults });
-  const nics = bridges.map((bridge): Nic | undefined => (bridge !== undefined ? { bridge } : host.network === undefined ? undefined : { network: host.network }));
+  const nics = bridges.map((bridge): Nic | undefined =>
+    bridge !== undefined ? { bridge } : host.network === undefined ? undefined : { network: host.network },
+  );
   return {
     name, uuid: randomUUID(), type: host.type, arch: host.arch, ...wanted, nics: nics.filter((nic) => nic !== undefined),
     iso: undefined, needs: needsOf('', 'linux'), apic: true, acpi: true,

@@ -66,12 +66,21 @@ export interface Conversion {
 }
 
 /** Copies an image to a new one that stands for itself. @param told how far it is, from 0 to 1 */
-export async function convertImage(files: HostFiles, { from, format, to, compressed = false }: Conversion, told: (part: number) => void, signal: AbortSignal): Promise<void> {
+export async function convertImage(
+  files: HostFiles,
+  { from, format, to, compressed = false }: Conversion,
+  told: (part: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
   // Pieces of two megabytes in whatever order: they are compressed on several CPUs at a time, and read while others are written.
-  await files.copy(['qemu-img', 'convert', '-p', '-W', '-f', format, '-O', 'qcow2', ...(compressed ? ['-c'] : []), '--', from, to], signal, (recent) => {
-    const percent = PERCENT.exec(recent)?.[1];
-    if (percent !== undefined) told(Number(percent) / 100);
-  });
+  await files.copy(
+    ['qemu-img', 'convert', '-p', '-W', '-f', format, '-O', 'qcow2', ...(compressed ? ['-c'] : []), '--', from, to],
+    signal,
+    (recent) => {
+      const percent = PERCENT.exec(recent)?.[1];
+      if (percent !== undefined) told(Number(percent) / 100);
+    },
+  );
 }
 
 /** Tells how far several steps are together, each as long as its weight. */

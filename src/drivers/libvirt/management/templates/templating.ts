@@ -71,7 +71,8 @@ async function create(context: TemplatesContext, vm: Vm, wanted: NewTemplate, ca
     await files.makeFolder(half, signal);
     const told = shares(planned.map(({ allocation }) => allocation), progress);
     const disks: WrittenDisk[] = [];
-    for (const [index, disk] of planned.entries()) disks.push(await copyDisk(context, { disk, source: machine.disks[index]!, folder: half, told: told[index]! }, signal));
+    for (const [index, disk] of planned.entries())
+      disks.push(await copyDisk(context, { disk, source: machine.disks[index]!, folder: half, told: told[index]! }, signal));
     await files.write(`${half}/${descriptorOf(template)}`, writeDescriptor(template, describeNew(context, machine, wanted, disks)), signal);
     await files.act(['chmod', '0755', '--', half], signal);
     signal.throwIfAborted();
@@ -137,7 +138,11 @@ interface Copying {
   readonly told: (part: number) => void;
 }
 
-async function copyDisk({ files }: TemplatesContext, { disk: { file, path, capacity }, source: { format }, folder, told }: Copying, signal: AbortSignal): Promise<WrittenDisk> {
+async function copyDisk(
+  { files }: TemplatesContext,
+  { disk: { file, path, capacity }, source: { format }, folder, told }: Copying,
+  signal: AbortSignal,
+): Promise<WrittenDisk> {
   const to = `${folder}/${file}`;
   const made: DiskFormat = format === 'folder' ? 'tar' : 'qcow2';
   if (made === 'tar') await packRoot(files, { root: path, archive: to, capacity }, signal);

@@ -25,7 +25,13 @@ const isUncertain = (error: unknown): boolean => !(error instanceof ArgoError) |
  * @param signal of the work @param always what is taken away in any case
  * @returns what is to be said of it: that nothing of it is left, where that is so
  */
-export async function takenAway(files: HostFiles, { halves, placed, isPlacing }: Making, always: readonly string[], error: unknown, signal: AbortSignal): Promise<unknown> {
+export async function takenAway(
+  files: HostFiles,
+  { halves, placed, isPlacing }: Making,
+  always: readonly string[],
+  error: unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
   const isKept = isPlacing && isUncertain(error);
   const isGone = await files.tidy([...always, ...(isKept ? [] : [...placed, ...halves])]);
   return isGone && !isKept ? undone(error, signal) : error;
