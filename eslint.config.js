@@ -24,6 +24,11 @@ const layout = [
   stylistic.configs.customize({ semi: true, quoteProps: 'as-needed', arrowParens: true, braceStyle: '1tbs', jsx: true }),
   {
     rules: {
+      // in .mts files a comma behind the only type parameter is syntax
+      '@stylistic/comma-dangle': ['error', {
+        arrays: 'always-multiline', objects: 'always-multiline', imports: 'always-multiline', exports: 'always-multiline',
+        functions: 'always-multiline', enums: 'always-multiline', tuples: 'always-multiline', generics: 'ignore',
+      }],
       '@stylistic/generator-star-spacing': ['error', { before: false, after: true, method: 'neither' }],
       '@stylistic/jsx-one-expression-per-line': 'off',
       '@stylistic/list-style': 'off',

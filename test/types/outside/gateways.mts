@@ -75,14 +75,9 @@ export const module = {
   ownFaults: (_options, own) => own.map((path) => ({ message: path })),
 } satisfies GatewayModule<typeof entranceEntries>;
 
+const prepare = async () => ({ commit: () => undefined, cancel: async () => undefined });
 // @ts-expect-error: no end
-export const endless: GatewayModule = {
-  options: {},
-  open: () => ({
-    prepare: async () => ({ commit: () => undefined, cancel: async () => undefined }),
-    drain: async () => undefined,
-  }),
-};
+export const endless: GatewayModule = { options: {}, open: () => ({ prepare, drain: async () => undefined }) };
 // @ts-expect-error: what is prepared may have to be undone
 export const change: Change = { commit: () => undefined };
 // @ts-expect-error: a status is a number
