@@ -1,10 +1,10 @@
 /** Makes Debian packages: control data around what package-tree.js lays out. */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CONFFILES } from './package-files.js';
-import { filesIn, run, settle } from './package-steps.js';
+import { filesIn, run, settle, write } from './package-steps.js';
 import { layOut } from './package-tree.js';
 import { fromRoot } from './root.js';
 
@@ -12,10 +12,22 @@ import { fromRoot } from './root.js';
 const { DEBFULLNAME = 'Argo', DEBEMAIL = 'argo@argo-server.invalid' } = process.env;
 const MAINTAINER = `${DEBFULLNAME} <${DEBEMAIL}>`;
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
+/** The line of these in whose place is what they share. */
+const SHARED = '#SHARED#\n';
 /** Beside libraries and Node: what the package's own scripts run. */
 const DEPENDS = ['adduser', 'init-system-helpers (>= 1.54)'];
 const RECOMMENDS = ['python3'];
 const SUGGESTS = ['ansible-core', 'bash-completion', 'fence-agents', 'ipmitool', 'libvirt-clients', 'monitoring-plugins-basic', 'mosquitto', 'powerman', 'python3-impacket'];
+
+/** What runs here for it, and in which of Debian's packages that is. @type {Record<string, string>} */
+const PROGRAMS = { 'dpkg-shlibdeps': 'dpkg-dev', strip: 'binutils', 'go-md2man': 'go-md2man' };
+
+/** @throws {Error} with what is to be installed */
+function requirePrograms() {
+  const isThere = (/** @type {string} */ program) => spawnSync('/bin/sh', ['-c', 'command -v "$0"', program]).status === 0;
+  const missing = Object.keys(PROGRAMS).filter((program) => !isThere(program)).map((program) => PROGRAMS[program]);
+  if (missing.length > 0) throw new Error(`a Debian package is made on Debian, and with more: apt install ${missing.join(' ')}`);
+}
 
 /** A version as Debian compares it: what comes before a release is less than it. @param {string} version */
 const debianVersion = (version) => `${version.replace('-', '~').replaceAll('-', '.')}-1`;
@@ -66,18 +78,21 @@ Description: line protocol that powers every machine you own${facts.hasNode ? ',
  and what is done is recorded.
 ${facts.hasNode ? ' .\n This package brings its own Node.js along, for systems whose own is too old.\n' : ''}`;
 
+/** @param {string} name */
+const packagingFile = (name) => readFileSync(fromRoot('packaging', 'debian', name), 'utf8');
+
 /** @param {string} root @param {import('./package-tree.js').Facts} facts @param {{ native: string[], scratch: string, architecture: string }} system */
 function addControl(root, facts, { native, scratch, architecture }) {
   const files = filesIn(root);
   const size = files.reduce((sum, path) => sum + Math.ceil(lstatSync(join(root, path)).size / 1024), 0);
-  const sums = files.filter((path) => !CONFFILES.includes(path) && !lstatSync(join(root, path)).isSymbolicLink())
+  const sums = files.filter((path) => !lstatSync(join(root, path)).isSymbolicLink())
     .map((path) => `${createHash('md5').update(readFileSync(join(root, path))).digest('hex')}  ${path}\n`);
   const folder = join(root, 'DEBIAN');
   mkdirSync(folder);
   writeFileSync(join(folder, 'control'), control(facts, architecture, [...DEPENDS, ...(facts.hasNode ? [] : node()), ...libraries(native, scratch)], size));
-  writeFileSync(join(folder, 'conffiles'), CONFFILES.map((path) => `/${path}\n`).join(''));
   writeFileSync(join(folder, 'md5sums'), sums.join(''));
-  for (const name of SCRIPTS) cpSync(fromRoot('packaging', 'debian', name), join(folder, name));
+  const shared = packagingFile('shared');
+  for (const name of SCRIPTS) write(folder, name, packagingFile(name).replace(SHARED, () => shared));
   for (const name of readdirSync(folder)) run('chmod', [SCRIPTS.includes(name) ? '755' : '644', join(folder, name)]);
   settle(root, facts.epoch);
 }
@@ -87,6 +102,7 @@ function addControl(root, facts, { native, scratch, architecture }) {
  * @returns the package's path
  */
 export function makeDebian(out, { version, epoch, quick, hasNode }) {
+  requirePrograms();
   const facts = { name: hasNode ? 'argo-server-bundled' : 'argo-server', version, debian: debianVersion(version), epoch, hasNode };
   const architecture = run('dpkg', ['--print-architecture']).trim();
   const scratch = mkdtempSync(join(tmpdir(), 'argo-package-'));

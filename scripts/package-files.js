@@ -16,7 +16,10 @@ export const UNITS = [
   { name: 'argo-server.service', document: 'operating.md', page: 'argo-server(8)' },
   { name: 'argo-mqtt.service', document: 'integrations/home-assistant.md', page: 'argo-mqtt(8)' },
 ];
-export const CONFFILES = ['etc/argo-server/argo-server.conf'];
+/** The configuration that comes along. In an image it is where the server looks for it. */
+export const CONF = { from: 'etc/argo-server.conf', to: 'etc/argo-server/argo-server.conf' };
+/** Where a Debian package has it: its postinst copies it. `argo-server account` writes it, and what a program writes is no conffile. */
+const CONF_TEMPLATE = 'usr/share/argo-server/argo-server.conf';
 
 /**
  * @typedef {object} Row
@@ -35,16 +38,16 @@ export const FILES = [
   { from: 'src/protocols/dcom/helper.py', to: `${HOME}/src/protocols/dcom/helper.py` },
   { from: 'docs', to: DOC, without: /\.png$/ },
   { from: 'SECURITY.md', to: `${DOC}/SECURITY.md` },
-  { from: 'etc/argo-server.conf', to: 'etc/argo-server/argo-server.conf' },
+  { from: CONF.from, to: CONF_TEMPLATE },
   { from: 'integrations/python/argo', to: 'usr/lib/python3/dist-packages/argo', without: /__pycache__/ },
   { from: 'integrations/fence/fence_argo', to: 'usr/sbin/fence_argo' },
   { from: 'integrations/nagios/check_argo', to: 'usr/lib/nagios/plugins/check_argo' },
-  // a copy of it will hold a password: it is no conffile
+  // a copy of it will hold a password
   { from: 'integrations/powerman/argo.dev', to: 'usr/share/argo-server/powerman/argo.dev' },
 ];
 
 /** Whether it is in all that runs, and not in the Debian package alone. @param {Row} row */
-export const isProgram = ({ to }) => to.startsWith(`${HOME}/`) || CONFFILES.includes(to);
+export const isProgram = ({ to }) => to.startsWith(`${HOME}/`);
 
 /** Where Ansible looks for collections that were not installed by a user. */
 export const COLLECTION_HOME = 'usr/share/ansible/collections/ansible_collections/argo/power';
@@ -65,20 +68,18 @@ export const LINKS = {
 };
 
 /**
- * What the configuration says otherwise in an image, by its file: who is let in from outside is for its publisher to say,
- * and there is no systemd. Each is a text that is there, and what takes its place.
- * @type {Record<string, [from: string, to: string][]>}
+ * What the configuration says otherwise in an image: who is let in from outside is for its publisher to say, and there is no
+ * systemd. Each is a text that is there, and what takes its place.
+ * @type {[from: string, to: string][]}
  */
-export const IMAGE_SETTINGS = {
-  'etc/argo-server/argo-server.conf': [
-    [
-      '# Only this machine can connect. For others, prefer tls-listen: a plain connection shows passwords to\n# the network.\nlisten = ["127.0.0.1:20203"]',
-      '# Whom the port is published to can connect: with --publish 127.0.0.1:20203:20203 that is this machine\n# alone. For others, prefer tls-listen: a plain connection shows passwords to the network.\nlisten = ["0.0.0.0:20203"]',
-    ],
-    ['systemctl reload argo-server    takes it on', 'podman kill --signal HUP argo   takes it on'],
-    ['root:argo, mode 0640.', 'of 10001, mode 0640.'],
+export const IMAGE_SETTINGS = [
+  [
+    '# Only this machine can connect. For others, prefer tls-listen: a plain connection shows passwords to\n# the network.\nlisten = ["127.0.0.1:20203"]',
+    '# Whom the port is published to can connect: with --publish 127.0.0.1:20203:20203 that is this machine\n# alone. For others, prefer tls-listen: a plain connection shows passwords to the network.\nlisten = ["0.0.0.0:20203"]',
   ],
-};
+  ['systemctl reload argo-server    takes it on', 'podman kill --signal HUP argo   takes it on'],
+  ['root:argo, mode 0640.', 'of 10001, mode 0640.'],
+];
 
 /** What the client prints for a shell, by the name that the shell looks for. @type {Record<string, string>} */
 export const COMPLETIONS = {

@@ -1,11 +1,11 @@
 /** Lays out what packages install, below a folder: files, modes and times are the same each time. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { layOutCollection } from './collection.js';
 import { writeManPages } from './man.js';
 import {
-  BUILD_ONLY, BUNDLED_NODE, COLLECTION_HOME, COMPILED_LEFT_OUT, COMPLETIONS, CONFFILES, DOC, FILES, HOME, isForeign, isProgram, LEFT_OUT, LINKS, overridesOf,
+  BUILD_ONLY, BUNDLED_NODE, COLLECTION_HOME, COMPILED_LEFT_OUT, COMPLETIONS, DOC, FILES, HOME, isForeign, isProgram, LEFT_OUT, LINKS, overridesOf,
   saidIn, TERMS, UNIT_HOME, UNITS,
 } from './package-files.js';
 import { addNode } from './package-node.js';
@@ -102,7 +102,7 @@ function addManPages(root, { version, epoch }) {
 }
 
 /**
- * What runs, wherever that is: the program, what it is built on with its terms, the configuration, the commands.
+ * What runs, wherever that is: the program, what it is built on with its terms, the commands.
  * @param {string} root an empty folder
  * @param {Pick<Facts, 'name' | 'version' | 'hasNode'>} facts
  * @returns {{ native: string[] }} what depends on libraries of the system, as full paths
@@ -113,7 +113,6 @@ export function layOutProgram(root, facts) {
   // what only a clone can do is not in it
   for (const key of ['scripts', 'devDependencies', 'overrides', 'allowScripts', 'files']) delete manifest[key];
   write(root, `${HOME}/package.json`, `${JSON.stringify({ ...manifest, version: facts.version }, undefined, 2)}\n`);
-  for (const path of CONFFILES) chmodSync(join(root, path), 0o640);
   for (const [path, target] of Object.entries(LINKS)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     symlinkSync(target, join(root, path));

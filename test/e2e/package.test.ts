@@ -15,6 +15,12 @@ import { buildDebian, packageFolder } from './support/packages.js';
 const COMPLETIONS = {
   bash: '/usr/share/bash-completion/completions/argo', zsh: '/usr/share/zsh/vendor-completions/_argo', fish: '/usr/share/fish/vendor_completions.d/argo.fish',
 };
+/** A unit that is not the package's, of the same name. */
+const OWN_UNIT = '/etc/systemd/system/argo-mqtt.service';
+/** A systemd that seems to run, and writes down what it is to do. */
+const SEEMING_SYSTEMD = `mkdir -p /run/systemd/system /tmp/bin && for name in deb-systemd-invoke systemctl; do
+printf '#!/bin/sh\\necho "\${0##*/} $*" >> /tmp/switched\\n' > /tmp/bin/$name && chmod 755 /tmp/bin/$name
+done`;
 /** How long what the server has told may take to be kept, on a busy machine, ms. */
 const KEPT_WITHIN_MS = 60_000;
 
@@ -27,6 +33,8 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
   const inside = (command: string, ...args: string[]): Promise<string> => root.inside(command, ...args);
 
   await t.test('a newcomer comes to the first list', async (t) => {
+    // a user without the group, as useradd makes it where it is told to
+    await inside('useradd --system --no-user-group --home-dir /var/lib/argo-server --shell /usr/sbin/nologin argo');
     await root.dpkg('--install', first);
     t.equal(await inside(`stat -c '%U:%G %a' ${CONF} /var/lib/argo-server`), 'root:argo 640\nargo:argo 700\n');
     t.match(await inside('getent passwd argo'), /:\/var\/lib\/argo-server:\/usr\/sbin\/nologin$/m);
@@ -73,6 +81,8 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
     const before = await root.read(CONF);
     await root.dpkg('--install', second);
     t.equal(await root.read(CONF), before);
+    t.equal(await inside('ls /etc/argo-server'), 'argo-server.conf\n', 'and nothing was asked');
+    t.ok(await root.exists('/usr/share/argo-server/argo-server.conf'), 'what it was at first');
     t.equal(await inside(`stat -c '%U:%G %a' ${CONF}`), 'root:argo 640\n');
     t.match(await inside('argo-server --version'), '0.1.1');
     const end = await root.serve();
@@ -81,13 +91,19 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
     await end();
   });
 
-  await t.test('removed, its configuration stays; purged, the audit alone', async (t) => {
-    await root.dpkg('--remove', 'argo-server');
+  await t.test('removed, its configuration stays; purged, the audit alone, and what others have put there', async (t) => {
+    await inside(`printf '[Service]\\nExecStart=/opt/argo-server/bin/argo-mqtt.js\\n[Install]\\nWantedBy=multi-user.target\\n' > ${OWN_UNIT} && ln -s ${OWN_UNIT} ${STARTED_WITH_MACHINE}/ && touch /etc/argo-server/key.pem`);
+    await inside(SEEMING_SYSTEMD);
+    await inside('PATH="/tmp/bin:$PATH" dpkg --force-unsafe-io --remove argo-server && rm -r /run/systemd');
+    const switched = await root.read('/tmp/switched');
+    t.match(switched, /^deb-systemd-invoke stop argo-server\.service$/m);
+    t.notMatch(switched, 'argo-mqtt', 'the unit that is not the package\'s');
     t.ok(await root.exists(CONF));
     t.notOk(await root.exists('/usr/lib/argo-server'));
     t.match(await root.dpkg('--purge', 'argo-server'), '/var/lib/argo-server is kept');
     const left = await root.left();
-    t.same(left.filter((path) => !path.startsWith('/var/lib/argo-server')), []);
+    t.same(left.filter((path) => !path.startsWith('/var/lib/argo-server')), ['/etc/argo-server', '/etc/argo-server/key.pem', OWN_UNIT, `${STARTED_WITH_MACHINE}/argo-mqtt.service`]);
+    t.match(await root.read(OWN_UNIT), '/opt/argo-server');
     t.ok(left.includes(AUDIT), 'the audit');
   });
 });
