@@ -30,7 +30,7 @@ await t.test('the image', { skip: lacksRoot(...PODMAN_PROGRAMS) }, async (t) => 
 
   await t.test('says how it is run', (t) => {
     t.match(first.Config, {
-      User: '10001:10001', StopSignal: 'SIGTERM', Volumes: { '/var/lib/argo-server': {} }, ExposedPorts: { '20203/tcp': {} }, Entrypoint: ['argo-server'],
+      User: '10001:10001', StopSignal: 'SIGTERM', Volumes: { '/var/lib/argo-server': {} }, ExposedPorts: { '20203/tcp': {} }, Entrypoint: ['argo-server', '--config', '/etc/argo-server/argo-server.conf'],
     });
     t.same(first.Config.Cmd ?? [], [], 'nothing of the base is run');
     t.same(first.Healthcheck.Test, ['CMD', 'timeout', '8', 'argo', 'nop']);

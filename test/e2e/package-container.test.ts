@@ -53,6 +53,12 @@ await t.test('a container of it', { skip: lacksRoot(...PODMAN_PROGRAMS) }, async
     t.match(await podman.run('podman exec argo cat /usr/lib/argo-server/node_modules/typescript/package.json'), { code: 1, stderr: /No such file/ }, 'what only compiles is not there');
   });
 
+  await t.test('a configuration that is to be run is looked at; a folder without one is an error', async (t) => {
+    t.match(await podman.must('podman run --rm --volume argo-etc:/etc/argo-server argo-server check'), /is good/);
+    const empty = await podman.run('folder=$(mktemp -d); chown 10001 "$folder"; podman run --rm --volume "$folder:/etc/argo-server" argo-server; code=$?; rmdir "$folder"; exit $code');
+    t.match(empty, { code: 1, stdout: '', stderr: `${CONF}: cannot be read: ENOENT` });
+  });
+
   await t.test('a server that hangs is unhealthy, and healthy when it goes on', async (t) => {
     const pid = (await podman.must("pgrep --oldest --uid 10001 --full '^node .*argo-server'")).trim();
     await podman.must(`kill -STOP ${pid}`);
