@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { newToken, tokenHash } from '../../src/auth/tokens.js';
 import { routesOf } from '../../src/gateways/web/api/index.js';
@@ -30,7 +32,9 @@ await t.test('its examples work as printed', async (t) => {
   const account = `\n[[accounts.steve.tokens]]\nname = "backup"\nhash = "${tokenHash(TOKEN)}"\n`;
   const daemon = await startDaemon({ config: `${SEED_CONFIG}${account}\n[gateways.page]\ntype = "web"\nlisten = ["127.0.0.1:0"]\n`, listeners: 2 });
   t.teardown(() => daemon.stop());
-  const run = (example: string) => runProgram('sh', ['-c', example.replaceAll(':8080', `:${daemon.ports[1]}`)], { env: { ...process.env, TOKEN } });
+  const header = join(t.testdir(), 'token.header');
+  writeFileSync(header, `Authorization: Bearer ${TOKEN}\n`, { mode: 0o600 });
+  const run = (example: string) => runProgram('sh', ['-c', example.replaceAll(':8080', `:${daemon.ports[1]}`).replaceAll('/etc/argo/token.header', header)]);
   const blocks = blocksOf(section(DOCUMENT, '## Examples'));
   const examples = blocks.flatMap(({ text }) => text.split('\n')).filter((line) => line.startsWith('$ curl'));
   t.ok(examples.length > 10);
@@ -44,7 +48,7 @@ await t.test('its examples work as printed', async (t) => {
   const actions = ['stop', 'start'];
   await until(async () => {
     actions.reverse();
-    await run(`curl -s -X POST -H "Authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"targets": ["lj"], "action": "${actions[0]!}", "once": "follow-${performance.now().toFixed()}"}' http://127.0.0.1:8080/api/power`);
+    await run(`curl -s -X POST -H @/etc/argo/token.header -H 'content-type: application/json' -d '{"targets": ["lj"], "action": "${actions[0]!}", "once": "follow-${performance.now().toFixed()}"}' http://127.0.0.1:8080/api/power`);
     return Promise.race([followed.then(() => true), new Promise<false>((resolve) => { setTimeout(resolve, 200, false); })]);
   }, 30_000, 'an event');
   t.match(JSON.parse((await followed).stdout), { type: 'state' }, 'a line a document');
