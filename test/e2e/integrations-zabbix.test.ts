@@ -22,12 +22,18 @@ const WAIT_MS = 90_000;
 /** What Zabbix could take for its own. */
 const ODD = 'an "odd" name';
 const TOKEN = newToken();
+/** It shows no machine. */
+const BLIND = newToken();
 
 const TABLES = `
 [[accounts.zabbix.tokens]]
 name = "zabbix"
 hash = "${tokenHash(TOKEN)}"
 commands = ["read"]
+[[accounts.zabbix.tokens]]
+name = "blind"
+hash = "${tokenHash(BLIND)}"
+instances = ["none"]
 [providers.demo]
 type = "sim"
 instances = ["lj", { name = "test", state = "off" }, ${JSON.stringify(ODD)}, "hung"]
@@ -86,7 +92,7 @@ await t.test('Zabbix without the proxy', { skip: lacksZabbix(...AGENT_PROGRAMS, 
     t.equal(await get('argo.state[hung]'), 'unknown');
     t.match(JSON.parse(await get('argo.status')), { results: { length: 5 } });
     t.match(await get('argo.state[lj;id]'), 'ZBX_NOTSUPPORTED: Special characters', 'nothing is handed to a shell');
-    t.match(await get('argo.state[nobody]'), /NO SUCH INSTANCE/, 'a reason, and no state');
+    t.equal(await get('argo.state[nobody]'), 'unknown');
   });
 
   const { api, database } = world.zabbix;
@@ -101,7 +107,11 @@ await t.test('Zabbix without the proxy', { skip: lacksZabbix(...AGENT_PROGRAMS, 
   await host('agent', 'Argo by Zabbix agent', [{ macro: '{$ARGO.WANTED}', value: '1' }], {
     interfaces: [{ type: INTERFACE.agent, main: 1, useip: 1, ip: '127.0.0.1', dns: '', port: `${agent.port}` }],
   });
-  await host('HTTP', 'Argo by HTTP', [{ macro: '{$ARGO.URL}', value: `https://127.0.0.1:${daemon.ports.at(-1)}` }, { macro: '{$ARGO.TOKEN}', value: TOKEN, type: 1 }]);
+  const byHttp = (name: string, token: string): Promise<void> => host(name, 'Argo by HTTP', [
+    { macro: '{$ARGO.URL}', value: `https://127.0.0.1:${daemon.ports.at(-1)}` }, { macro: '{$ARGO.TOKEN}', value: token, type: 1 },
+  ]);
+  await byHttp('HTTP', TOKEN);
+  await byHttp('blind', BLIND);
 
   /** The last value of each item that was found, by host and key. */
   const shown = async (): Promise<unknown> => Object.fromEntries((await database.rows<{ host: string; key: string; value: string | null }>(`
@@ -120,6 +130,9 @@ await t.test('Zabbix without the proxy', { skip: lacksZabbix(...AGENT_PROGRAMS, 
   const problems = async (): Promise<readonly string[]> => (await database.rows<{ name: string }>('select distinct name from problem where r_eventid is null order by 1')).map(({ name }) => name);
 
   await t.test('each machine has an item, by either way', () => shows({ 'demo/lj': 'on', 'demo/test': 'off', [`demo/${ODD}`]: 'on', 'demo/hung': 'unknown', 'away/far': 'off' }));
+
+  await t.test('who sees no machine is answered all the same', () => until(async () => Number(await database.value(`
+    select s.value from history_uint s join items i using (itemid) join hosts h using (hostid) where h.host = 'blind' and i.key_ = 'argo.answers' order by s.clock desc limit 1`)) === 1, WAIT_MS, 'an answer'));
 
   await t.test('a change is seen, and a provider that does not answer', async (t) => {
     const client = await connect(port);
