@@ -182,6 +182,8 @@ await t.test('what is published holds all that runs, and the types of both doors
   const { exports, bin } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8')) as { exports: Record<string, string | Record<string, string>>; bin: Record<string, string> };
   const named = [...Object.values(bin), ...Object.values(exports).flatMap((one) => (typeof one === 'string' ? [one] : Object.values(one)))];
   for (const path of named) t.ok(files.has(path.replace('./', '')), path);
-  for (const path of ['bin/package.json', 'dist/bundle/package.json', 'dist/bundle/store/thread-main.js', 'dist/bundle/LICENSES', 'dist/web/manifest.json', 'dist/web/index.html.br', 'src/protocols/dcom/helper.py', 'dist/src/drivers/driver.d.ts']) t.ok(files.has(path), path);
+  for (const path of ['bin/package.json', 'dist/bundle/package.json', 'dist/bundle/store/thread-main.js', 'dist/bundle/LICENSES', 'dist/web/manifest.json', 'dist/web/index.html.br', 'src/protocols/dcom/helper.py', 'dist/src/drivers/driver.d.ts', 'docs/installing.md', 'CHANGELOG.md']) t.ok(files.has(path), path);
   t.notOk([...files].some((path) => /^dist\/(src\/.*\.js|test|bench)|\.kept$/.test(path)), 'nor what is fit for this Node alone');
+  t.same([...files].filter((path) => /\.png$|\.test\./.test(path)), [], 'nor pictures and tests');
+  t.match(await runProgram('npm', ['pack', '--dry-run'], { cwd: ROOT, env: process.env }), { code: 1, stderr: 'npm run package -- --only npm' }, 'by itself npm would leave out what is put together first');
 });
