@@ -9,6 +9,9 @@ export const MQTT_IN_FLIGHT = 64;
 /** A packet of the broker's: ours are small, and so is all that is meant for us. */
 export const MQTT_PACKET = 64 * 1024;
 
+/** Topics that a broker is asked for at a time. */
+export const MQTT_TOPICS = 64;
+
 /** A command's payload; a longer one is none. */
 export const MQTT_PAYLOAD = 64;
 

@@ -218,6 +218,7 @@ export class Bridge {
     for (const { provider, name } of namesGone) this.#display.clearName(provider, name);
     for (const machine of changed) this.#display.show(machine);
     this.#byOrders = new Map([...this.#roster.machines].map((machine) => [`${this.#topics.of(machine.provider, machine.name)}/set`, machine]));
+    this.broker.listen(this.#byOrders.keys());
     if (leftOut > 0 && leftOut !== this.#leftOut) this.#say(`${leftOut} machines are left out: there are too many`);
     this.#leftOut = leftOut;
     if (!this.#isSynced) this.#say(`${this.#byOrders.size} machines`);

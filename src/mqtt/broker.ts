@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { IClientOptions, IPublishPacket, MqttClient, StreamBuilder } from 'mqtt';
 import { openTransport } from '../client/transport.js';
 import { ArgoError } from '../kit/errors.js';
-import { MQTT_ANSWER, MQTT_PACKET, MQTT_STALL, MQTT_STALL_LOOK } from '../kit/mqtt-limits.js';
+import { MQTT_ANSWER, MQTT_PACKET, MQTT_REASON, MQTT_STALL, MQTT_STALL_LOOK, MQTT_TOPICS } from '../kit/mqtt-limits.js';
 import { formatEndpoint, oneLine } from '../kit/text.js';
 import { unlessAborted, within } from '../kit/within.js';
 import type { BrokerSettings } from './config.js';
@@ -115,7 +115,19 @@ export class Broker {
    * @throws ArgoError NOT ALLOWED where the broker refuses one of them, UNREACHABLE
    */
   async subscribe(topics: readonly string[]): Promise<void> {
-    await this.#answer(`subscribe to ${topics.join(' ')}`, this.#client.subscribeAsync([...topics], { qos: this.#qos }));
+    await this.#inPortions('subscribe to', topics, (portion) => this.#client.subscribeAsync(portion, { qos: this.#qos }));
+  }
+
+  /** Asks no longer. @throws ArgoError UNREACHABLE, TIMEOUT */
+  async unsubscribe(topics: readonly string[]): Promise<void> {
+    await this.#inPortions('unsubscribe from', topics, (portion) => this.#client.unsubscribeAsync(portion));
+  }
+
+  /** In the order of the topics. */
+  async #inPortions(what: string, topics: readonly string[], ask: (portion: string[]) => Promise<unknown>): Promise<void> {
+    const portions: string[][] = [];
+    for (let at = 0; at < topics.length; at += MQTT_TOPICS) portions.push(topics.slice(at, at + MQTT_TOPICS));
+    await Promise.all(portions.map((portion) => this.#answer(oneLine(`${what} ${portion.join(' ')}`, MQTT_REASON), ask(portion))));
   }
 
   /** @param what we ask for */

@@ -17,7 +17,8 @@ Brings the machines of an argo-server to an MQTT broker, and to Home Assistant.
   --help, --version
 
 Passwords come from the file, from what it names, or from ARGO_PASSWORD and MQTT_PASSWORD; never from the
-command line. Exit codes: 0 done, 1 failed, 2 usage or a bad file, 3 not allowed.`;
+command line. Exit codes: 0 done, 1 failed, 2 usage or a bad file, 3 not allowed,
+5 another argo-mqtt has the topics.`;
 
 /** @param argv what follows the program's name @throws UsageError */
 export function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {

@@ -15,7 +15,7 @@ interface Question {
  * something, which shows that there was no more. What comes meanwhile waits for the next such look.
  */
 export class Inquiry {
-  #look: (() => Promise<void>) | undefined;
+  #look: ((topics: readonly string[]) => Promise<void>) | undefined;
   #waiting: Question[] = [];
   /** those of the look that is under way */
   #asked: readonly Question[] = [];
@@ -23,8 +23,8 @@ export class Inquiry {
   readonly #kept = new Map<string, string>();
   #late: NodeJS.Timeout | undefined;
 
-  /** @param look asks the broker; what it keeps is told to {@link kept}, and the end of that to {@link seen} */
-  attach(look: () => Promise<void>): void {
+  /** @param look asks the broker for topics; what it keeps is told to {@link kept}, and the end of that to {@link seen} */
+  attach(look: (topics: readonly string[]) => Promise<void>): void {
     this.#look = look;
   }
 
@@ -57,7 +57,7 @@ export class Inquiry {
     const asked = this.#asked = this.#waiting.splice(0);
     const giveUp = (): void => { if (asked === this.#asked) this.#end(() => 'unknown'); };
     this.#late = setTimeout(giveUp, MQTT_ECHO).unref();
-    look().catch(giveUp);
+    look([...new Set(asked.map(({ topic }) => topic))]).catch(giveUp);
   }
 
   #end(keepingOf: (question: Question) => Keeping): void {

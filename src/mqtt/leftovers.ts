@@ -51,12 +51,12 @@ export class Leftovers {
     this.#broker = undefined;
   }
 
-  /** Looks, once a broker; all machines that there are must be on the board. Orders that are kept for them come once more. */
+  /** Looks, once a broker; all machines that there are must be on the board. */
   look(): void {
     const broker = this.#broker;
     if (broker === undefined || this.#isLooking) return;
     this.#isLooking = true;
-    broker.subscribe([...this.#topics.left, this.#topics.orders]).catch(() => { if (broker === this.#broker) this.#refused(); });
+    broker.subscribe(this.#topics.left).catch(() => { if (broker === this.#broker) this.#refused(); });
   }
 
   /** @param stale providers that do not answer, or do not know all */

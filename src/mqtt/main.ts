@@ -17,16 +17,21 @@ import { Bridge, type Say } from './bridge.js';
 import { Broker } from './broker.js';
 import type { BrokerSide } from './broker-side.js';
 import { check } from './check.js';
+import { TopicsTaken } from './claim.js';
 import { HELP, readCommandLine } from './command-line.js';
 import { type BridgeConfig, readBridgeConfig } from './config.js';
 import { Gate } from './gate.js';
+
+/** What the process ends with where another bridge has its topics: unlike a bad file, that may be over when it is started again. */
+const TAKEN = 5;
+type MqttExitCode = ExitCode | typeof TAKEN;
 
 /**
  * The `argo-mqtt` command.
  * @param argv what follows its name
  * @returns the exit code
  */
-export async function main(argv: readonly string[]): Promise<ExitCode> {
+export async function main(argv: readonly string[]): Promise<MqttExitCode> {
   const stdout = new Output(process.stdout);
   const stderr = new Output(process.stderr);
   const say: Say = (message) => stderr.now(`${harmless(`argo-mqtt: ${oneLine(message)}`)}\n`);
@@ -42,6 +47,10 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     if (error instanceof ArgoError) {
       say(error.message);
       return exitCodeOf(error.phrase);
+    }
+    if (error instanceof TopicsTaken) {
+      say(error.message);
+      return TAKEN;
     }
     if (!(error instanceof UsageError || error instanceof SettingsError)) throw error;
     for (const line of error.message.split('\n')) say(line);
@@ -90,7 +99,7 @@ function warnOfPlainText({ address, tls, account, allowPlain }: Settings, say: S
   say(plainTextWarning(`the broker at ${formatEndpoint(address)}`));
 }
 
-/** Has a broker, and again when it was lost, until the signal. @throws SettingsError */
+/** Has a broker, and again when it was lost, until the signal. @throws SettingsError · TopicsTaken */
 async function keepBroker(config: BridgeConfig, side: BrokerSide, say: Say, signal: AbortSignal): Promise<void> {
   const { broker: settings } = config;
   const password = await passwordOf(settings.settings, say);
@@ -113,11 +122,8 @@ async function keepBroker(config: BridgeConfig, side: BrokerSide, say: Say, sign
         if (broker !== undefined) await leave(side, broker);
         return;
       }
-      if (!(error instanceof ArgoError)) {
-        // another bridge is there, whose machines our last will would make unavailable
-        if (broker !== undefined) await leave(undefined, broker);
-        throw error;
-      }
+      if (error instanceof TopicsTaken && broker !== undefined) await giveWay(side, broker);
+      if (!(error instanceof ArgoError)) throw error;
       if (isNews || since !== undefined) say(`${error.message}; trying again`);
       isNews = false;
     } finally {
@@ -128,11 +134,22 @@ async function keepBroker(config: BridgeConfig, side: BrokerSide, say: Say, sign
   }
 }
 
-/** The goodbye of an end that is meant: nobody waits for the last will, nor long for the broker. @param side undefined: nothing is told there any more */
-async function leave(side: BrokerSide | undefined, broker: Broker): Promise<void> {
+/** The goodbye of an end that is meant: nobody waits for the last will, nor long for the broker. */
+async function leave(side: BrokerSide, broker: Broker): Promise<void> {
   const goodbye = async (): Promise<void> => {
-    await side?.leave();
+    await side.leave();
     await broker.close();
+  };
+  await notLonger(MQTT_FLUSH, Promise.race([goodbye().catch(() => undefined), broker.closed]));
+}
+
+/**
+ * Another bridge is there. Where we have told nothing, our last will would make its machines unavailable; else that one puts
+ * the will right at once, and what it does not tell of is unavailable.
+ */
+async function giveWay(side: BrokerSide, broker: Broker): Promise<void> {
+  const goodbye = async (): Promise<void> => {
+    if (!await side.giveWay()) await broker.close();
   };
   await notLonger(MQTT_FLUSH, Promise.race([goodbye().catch(() => undefined), broker.closed]));
 }

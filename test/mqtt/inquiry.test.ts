@@ -6,12 +6,16 @@ function start() {
   const inquiry = new Inquiry();
   const answers: string[] = [];
   let looks = 0;
-  inquiry.attach(async () => { looks += 1; });
-  return { inquiry, answers, looks: () => looks, ask: (topic: string, payload: string) => inquiry.ask(topic, payload, (keeping) => answers.push(`${topic} ${payload} ${keeping}`)) };
+  const lookedAt: string[] = [];
+  inquiry.attach(async (topics) => {
+    looks += 1;
+    lookedAt.splice(0, Infinity, ...topics);
+  });
+  return { inquiry, answers, lookedAt, looks: () => looks, ask: (topic: string, payload: string) => inquiry.ask(topic, payload, (keeping) => answers.push(`${topic} ${payload} ${keeping}`)) };
 }
 
 await t.test('what the broker keeps is known by a look, and one look is for all that wait', (t) => {
-  const { inquiry, answers, looks, ask } = start();
+  const { inquiry, answers, lookedAt, looks, ask } = start();
   ask('a', 'ON');
   ask('b', 'OFF');
   ask('c', 'OFF');
@@ -22,6 +26,7 @@ await t.test('what the broker keeps is known by a look, and one look is for all 
   inquiry.kept('c', 'ON');
   inquiry.kept('strange', 'x');
   t.equal(looks(), 2);
+  t.same(lookedAt, ['b', 'c'], 'at those in question alone');
   inquiry.seen();
   t.same(answers, ['a ON passing', 'b OFF passing', 'c OFF passing'], 'what the look before has shown, and another payload, say nothing');
   ask('b', 'OFF');

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -26,9 +26,13 @@ export interface MosquittoOptions {
   readonly tls?: boolean;
   /** what users may read and write, as lines of mosquitto's acl_file; left out: all */
   readonly acl?: readonly string[];
+  /** it has a memory, as of its last {@link Mosquitto.save} where it is killed */
+  readonly remembers?: boolean;
+  /** further lines of its configuration */
+  readonly settings?: readonly string[];
 }
 
-/** Debian's mosquitto on 127.0.0.1, with Debian's clients as those who look on. It keeps nothing over its end. */
+/** Debian's mosquitto on 127.0.0.1, with Debian's clients as those who look on. It keeps nothing over its end, unless it `remembers`. */
 export class Mosquitto {
   readonly folder: string;
   readonly port: number;
@@ -42,7 +46,7 @@ export class Mosquitto {
     this.#isTls = isTls;
   }
 
-  static async start(t: Test, { users, tls = false, acl }: MosquittoOptions): Promise<Mosquitto> {
+  static async start(t: Test, { users, tls = false, acl, remembers = false, settings = [] }: MosquittoOptions): Promise<Mosquitto> {
     const folder = mkdtempSync(join(tmpdir(), 'argo-mosquitto-'));
     const broker = new Mosquitto(folder, await freePort(), tls);
     t.teardown(async () => {
@@ -55,10 +59,10 @@ export class Mosquitto {
     if (tls) await (await Authority.make(folder)).sign('server', 'subjectAltName=DNS:localhost');
     if (acl !== undefined) writeFileSync(file('acl'), [`user ${USER}`, 'topic readwrite #', ...acl, ''].join('\n'), { mode: 0o600 });
     writeFileSync(file('mosquitto.conf'), [
-      `listener ${broker.port} 127.0.0.1`, 'allow_anonymous false', `password_file ${file('passwords')}`, 'persistence false', 'log_dest stderr', 'set_tcp_nodelay true',
+      `listener ${broker.port} 127.0.0.1`, 'allow_anonymous false', `password_file ${file('passwords')}`, `persistence ${String(remembers)}`, `persistence_location ${folder}/`, 'log_dest stderr', 'set_tcp_nodelay true',
       ...(process.getuid?.() === 0 ? ['user root'] : []),
       ...(acl === undefined ? [] : [`acl_file ${file('acl')}`]),
-      ...(tls ? [`certfile ${file('servercert.pem')}`, `keyfile ${file('serverkey.pem')}`] : []), '',
+      ...(tls ? [`certfile ${file('servercert.pem')}`, `keyfile ${file('serverkey.pem')}`] : []), ...settings, '',
     ].join('\n'));
     // as whoever calls its clients by hand has it
     for (const client of ['mosquitto_pub', 'mosquitto_sub']) writeFileSync(file(client), broker.#words().join('\n'), { mode: 0o600 });
@@ -90,6 +94,15 @@ export class Mosquitto {
     const ended = once(child, 'close');
     child.kill(signal);
     await ended;
+  }
+
+  /** Writes down what it keeps. */
+  async save(): Promise<void> {
+    const file = join(this.folder, 'mosquitto.db');
+    rmSync(file, { force: true });
+    this.#process?.kill('SIGUSR1');
+    // it is there when it is whole
+    await until(() => existsSync(file), WITHIN_MS, file);
   }
 
   async publish(topic: string, payload: string, ...options: string[]): Promise<void> {

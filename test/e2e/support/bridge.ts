@@ -29,6 +29,10 @@ export class RunningBridge {
     return this.#child.pid ?? 0;
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   said(): string {
     return this.#said;
   }
