@@ -99,6 +99,12 @@ export function notSupported(name: string, what: string): ArgoError {
   return new ArgoError('NOT SUPPORTED', `${name} has no ${what in STEP_WORDS ? STEP_WORDS[what as Step] : what}`);
 }
 
+/** Only what each boot changes tells a reboot that somebody waits for. @throws ArgoError */
+export function requireVerifiable({ action, wait }: PowerOrder, name: string, machine: Machine): void {
+  if (action !== 'reboot' || wait === false || machine.bootMark) return;
+  throw new ArgoError('NOT SUPPORTED', `a reboot of ${name} cannot be verified; leave out --wait`);
+}
+
 /** The steps that an action takes from the usual state: without any of them it is not supported at all. */
 const USUAL_STEPS: Readonly<Record<PowerAction, { readonly clean: Step; readonly forced: Step }>> = {
   start: { clean: 'start', forced: 'start' },

@@ -6,7 +6,7 @@ import { FORCED_LOOK, READ_TIMEOUT } from '../kit/limits.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import type { TaskStore } from '../store/tasks.js';
 import { formatDuration } from '../kit/text.js';
-import { mustBeChecked, notSupported, refuseSecond, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
+import { mustBeChecked, notSupported, refuseSecond, requireSupport, requireVerifiable, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Signals } from '../kit/signals.js';
 import { notLonger, onAbort } from '../kit/within.js';
@@ -125,6 +125,7 @@ export class Operations {
     const isAfterStop = order.action === 'start' && instance.isGoingDown(state);
     const way = wayOf(order, instance.name, instance.machine, isAfterStop ? 'off' : state);
     refuseSecond(order, way, instance.name, () => this.#placeElsewhere(mandate, instance));
+    if (way !== 'already') requireVerifiable(order, instance.name, instance.machine);
     const words = isAfterStop ? `start, when an earlier stop has ended (it is ${state})` : planWords(way, state, softTime(order));
     const { holder } = instance.turn;
     if (holder === undefined) return words;

@@ -3,7 +3,7 @@ import { ArgoError } from '../kit/errors.js';
 import {
   FORCED_LOOK, HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
-import { cleanWay, decide, goalOf, isRefusal, mustBeChecked, refuseSecond, type Step, type Way } from './actions.js';
+import { cleanWay, decide, goalOf, isRefusal, mustBeChecked, refuseSecond, requireVerifiable, type Step, type Way } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline, longer } from '../kit/deadline.js';
 import { Boot } from './boot.js';
 import { Sight } from './sight.js';
@@ -272,8 +272,8 @@ export class PowerRun implements Holder {
       }
       return;
     }
+    requireVerifiable(this.#order, this.#name, machine);
     if (!machine.bootMark) {
-      if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.#name} cannot be verified; leave out --wait`);
       if (lease) requireSettled(lease, this.#parts.actionTimeout, this.#name);
       return;
     }

@@ -135,9 +135,9 @@ class AsyncClient:
         """See Client.orders."""
         return await self.run(commands.orders(action, list(names), wait, force, clean))
 
-    async def plans(self, action, names: Iterable[str], force=False, clean: Optional[float] = None) -> Plans:
+    async def plans(self, action, names: Iterable[str], force=False, clean: Optional[float] = None, wait: Optional[float] = None) -> Plans:
         """See Client.plans."""
-        return await self.run(commands.plans(action, list(names), force, clean))
+        return await self.run(commands.plans(action, list(names), force, clean, wait))
 
     async def _in_turn(self, begin):
         # made here: before Python 3.10 a lock belongs to the loop in which it is made

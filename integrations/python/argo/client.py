@@ -94,9 +94,9 @@ class Client:
         """One order to all that names and patterns select. Look at its `failures`."""
         return self.run(commands.orders(action, list(names), wait, force, clean))
 
-    def plans(self, action, names: Iterable[str], force=False, clean: Optional[float] = None) -> Plans:
-        """What that order would do to each; nothing is ordered."""
-        return self.run(commands.plans(action, list(names), force, clean))
+    def plans(self, action, names: Iterable[str], force=False, clean: Optional[float] = None, wait: Optional[float] = None) -> Plans:
+        """What that order would do to each; nothing is ordered. With `wait`, one whose end cannot be told is among the failures."""
+        return self.run(commands.plans(action, list(names), force, clean, wait))
 
     def _carry_out(self, steps):
         try:

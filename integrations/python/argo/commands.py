@@ -138,9 +138,9 @@ def orders(action, names, wait: Optional[float], force=False, clean: Optional[fl
     return _order(action, list(map(word, names)), wait, force, clean, lambda reply: _outcomes(names, reply))
 
 
-def plans(action, names, force=False, clean: Optional[float] = None) -> Request:
-    """What the same order would do; nothing is ordered."""
-    line = request_line(action, "--dry-run", *_options(None, force, clean), "--", *map(word, names))
+def plans(action, names, force=False, clean: Optional[float] = None, wait: Optional[float] = None) -> Request:
+    """What the same order would do; nothing is ordered, and so nothing waited for: `wait` tells what could not be."""
+    line = request_line(action, "--dry-run", *_options(wait, force, clean), "--", *map(word, names))
     return Request(line, (clean or READING) + GRACE, True, lambda reply: _plans(names, reply))
 
 

@@ -42,7 +42,8 @@ class Server:
         self._plans, self._outcomes = plans, list(outcomes)
         self.orders_given = []
 
-    def plans(self, action, names, force, clean):
+    def plans(self, action, names, force, clean, wait):
+        self.planned_with = wait
         if isinstance(self._plans, Exception):
             raise self._plans
         return Plans(self._plans)
@@ -107,6 +108,8 @@ class Power(unittest.TestCase):
 
     def test_a_restart_is_always_one(self):
         server = Server({"a": Plan("clean reboot (it is on)", True, State.ON)}, {"a": None})
+        self.play(server, "restarted")
+        self.assertEqual(server.planned_with, 90, "what could not be waited for is known before")
         task = self.play(server, "restarted", wait=None)
         task.carry_out()
         self.assertEqual((server.orders_given, task.changed), ([("reboot", ["a"], None, False, None)], True))

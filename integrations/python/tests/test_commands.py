@@ -60,6 +60,7 @@ class Readings(unittest.TestCase):
 class Plans(unittest.TestCase):
     def test_how_it_is_asked(self):
         self.assertEqual(commands.plans("stop", ["web*", "a b"], True, 60).line, b'stop --dry-run --force --timeout=60 -- web* "a b"\n')
+        self.assertEqual(commands.plans("reboot", ["a"], wait=60).line, b"reboot --dry-run --wait=60 -- a\n")
 
     def test_what_would_change(self):
         found = commands.plans("stop", ["*"]).parse(failed(

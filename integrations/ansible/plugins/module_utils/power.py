@@ -40,7 +40,7 @@ class Task:
         """Raises an ArgoError where it is refused as a whole."""
         for names in portions(self._names):
             try:
-                plans = self._client.plans(self._action, names, self._force, self._clean)
+                plans = self._client.plans(self._action, names, self._force, self._clean, self._wait)
             except ArgoError as error:
                 # one plain name has no line of its own
                 if error.reply is None or not error.reply.accepted or len(self._names) > 1:
