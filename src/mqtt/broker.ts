@@ -5,6 +5,7 @@ import { ArgoError } from '../kit/errors.js';
 import { MQTT_ANSWER, MQTT_PACKET, MQTT_REASON, MQTT_STALL, MQTT_STALL_LOOK, MQTT_TOPICS } from '../kit/mqtt-limits.js';
 import { formatEndpoint, oneLine } from '../kit/text.js';
 import { unlessAborted, within } from '../kit/within.js';
+import { sinceBoot } from './clock.js';
 import type { BrokerSettings } from './config.js';
 import { OFFLINE } from './discovery.js';
 
@@ -33,8 +34,8 @@ export interface Will {
 export class Broker {
   readonly #client: MqttClient;
   readonly #qos: 0 | 1;
-  /** when this program was last seen to run, on the clock of performance.now() */
-  #ran = performance.now();
+  /** when this program was last seen to run, on the clock of {@link sinceBoot} */
+  #ran = sinceBoot();
   /** Ends with why, when the connection is no more. */
   readonly closed: Promise<ArgoError>;
 
@@ -94,7 +95,7 @@ export class Broker {
    * socket, and nobody knows how old it is: the connection is let go, and with it all that is on it.
    */
   #wasHeldUp(): boolean {
-    const now = performance.now();
+    const now = sinceBoot();
     const isLate = now - this.#ran > MQTT_STALL;
     if (isLate) this.drop();
     else this.#ran = now;

@@ -2,6 +2,7 @@ import type { Failure } from '../client/outcome.js';
 import { ArgoError } from '../kit/errors.js';
 import { MQTT_ORDER_GRACE, MQTT_ORDER_STALE, MQTT_ORDERS, MQTT_PAYLOAD, MQTT_REASON, MQTT_WAITING } from '../kit/mqtt-limits.js';
 import { oneLine } from '../kit/text.js';
+import { sinceBoot } from './clock.js';
 import { type Gate, selectorOf } from './gate.js';
 import type { Machine } from './machine.js';
 import { ORDERS, type OrderRow, type Outcome } from './orders-table.js';
@@ -61,7 +62,7 @@ export class Orders {
     if (refusal !== undefined) return this.#end(machine, word, 'failed', refusal);
     const replaced = this.#waiting.get(machine);
     if (replaced === undefined && this.#waiting.size >= MQTT_WAITING) return this.#end(machine, word, 'failed', { phrase: 'BUSY', detail: 'too many orders wait' });
-    this.#waiting.set(machine, { machine, payload: word, row, since: performance.now() });
+    this.#waiting.set(machine, { machine, payload: word, row, since: sinceBoot() });
     if (replaced !== undefined) this.#end(machine, replaced.payload, 'replaced');
     this.#next();
   }
@@ -78,7 +79,7 @@ export class Orders {
       const running = this.#placesOf(waiting.row);
       if (running.size >= MQTT_ORDERS || running.has(waiting.machine)) continue;
       this.#waiting.delete(waiting.machine);
-      if (performance.now() - waiting.since > MQTT_ORDER_STALE) this.#end(waiting.machine, waiting.payload, 'failed', { phrase: 'BUSY', detail: 'others took too long; nothing was sent' });
+      if (sinceBoot() - waiting.since > MQTT_ORDER_STALE) this.#end(waiting.machine, waiting.payload, 'failed', { phrase: 'BUSY', detail: 'others took too long; nothing was sent' });
       else void this.#carryOut(waiting);
     }
   }

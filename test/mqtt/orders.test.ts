@@ -1,7 +1,8 @@
+import os from 'node:os';
 import t from 'tap';
 import type { Failure } from '../../src/client/outcome.js';
 import { ArgoError } from '../../src/kit/errors.js';
-import { MQTT_ORDERS, MQTT_WAITING } from '../../src/kit/mqtt-limits.js';
+import { MQTT_ORDER_STALE, MQTT_ORDERS, MQTT_WAITING } from '../../src/kit/mqtt-limits.js';
 import type { Gate } from '../../src/mqtt/gate.js';
 import type { Machine } from '../../src/mqtt/machine.js';
 import { Orders } from '../../src/mqtt/orders.js';
@@ -108,4 +109,17 @@ await t.test('how many are under way, and wait, has a limit', async (t) => {
   t.same(ends, ['one more ON failed BUSY: too many orders wait']);
   await gate.answer();
   t.equal(gate.lines.length, MQTT_ORDERS + 1);
+});
+
+await t.test('what has waited while the host slept is not sent', async (t) => {
+  const { gate, ends, give } = start();
+  const lj = machine('1');
+  give(lj, 'ON');
+  give(lj, 'OFF');
+  // it goes on while the host sleeps, and performance.now() does not
+  const uptime = os.uptime();
+  t.intercept(os, 'uptime', { value: () => uptime + MQTT_ORDER_STALE / 1000 + 1 });
+  await gate.answer();
+  t.same(gate.lines, ['start lab/#1 --wait=2']);
+  t.same(ends, ['1 ON done', '1 OFF failed BUSY: others took too long; nothing was sent']);
 });
