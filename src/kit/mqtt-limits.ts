@@ -58,5 +58,8 @@ export const MQTT_RIGHTS_SECONDS = 5;
 export const MQTT_RIGHTS_SILENCE = 30_000;
 export const MQTT_ASKING = 4;
 
+/** Connections to the server that stay open when nothing is asked on them. */
+export const MQTT_IDLE = 4;
+
 /** Names in one request: it must fit into a line. */
 export const MQTT_NAMES = 30;

@@ -122,6 +122,7 @@ export class Bridge {
     this.#isFollowing = false;
     this.#board.set(this.#topics.availability, OFFLINE);
     this.#orders.drop(LOST);
+    this.#gate.forget();
     if (attempts === 1) this.#say(`the server is lost: ${failure.phrase}${failure.detail && `: ${failure.detail}`}; all machines are unavailable until it is back`);
   }
 
@@ -217,7 +218,7 @@ export class Bridge {
     for (const machine of gone) this.#display.clearDevice(machine);
     for (const { provider, name } of namesGone) this.#display.clearName(provider, name);
     for (const machine of changed) this.#display.show(machine);
-    this.#byOrders = new Map([...this.#roster.machines].map((machine) => [`${this.#topics.of(machine.provider, machine.name)}/set`, machine]));
+    this.#byOrders = new Map([...this.#roster.machines].map((machine) => [this.#topics.orders(machine.provider, machine.name), machine]));
     this.broker.listen(this.#byOrders.keys());
     if (leftOut > 0 && leftOut !== this.#leftOut) this.#say(`${leftOut} machines are left out: there are too many`);
     this.#leftOut = leftOut;

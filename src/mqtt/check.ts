@@ -4,7 +4,7 @@ import type { Output } from '../client/output.js';
 import { ArgoError } from '../kit/errors.js';
 import { MQTT_ECHO } from '../kit/mqtt-limits.js';
 import { formatEndpoint } from '../kit/text.js';
-import { Broker } from './broker.js';
+import { Broker, type Message } from './broker.js';
 import type { BridgeConfig } from './config.js';
 import { Echo } from './echo.js';
 import type { Gate } from './gate.js';
@@ -43,19 +43,25 @@ async function askServer({ server }: BridgeConfig, gate: Gate, signal: AbortSign
   return `${server.account} sees ${names.length} machines, and may ${orders.length === 0 ? 'look only' : orders.join(', ')}${note && `; ${note}`}`;
 }
 
-/** By a name of its own: a bridge that runs stays connected. What is written comes back, and is kept by nobody. */
+/**
+ * By a name of its own: a bridge that runs stays connected. It does what a bridge does: it leaves a last will, and what it has
+ * written is kept, and taken away again.
+ */
 async function askBroker(config: BridgeConfig, password: string | undefined, signal: AbortSignal): Promise<string> {
   const { broker, prefixes } = config;
-  const { orders, trials } = new Topics(prefixes);
+  const topics = new Topics(prefixes);
+  const { trials } = topics;
   const text = randomUUID();
   const echo = new Echo(trials, text);
-  const connection = await Broker.open({ ...broker, clientId: `${broker.clientId}-check` }, password, undefined, ({ topic, payload }) => void echo.heard(topic, payload.toString('utf8')), signal);
+  const heard = ({ topic, payload, isKept }: Message): void => { if (isKept) echo.heard(topic, payload.toString('utf8')); };
+  const connection = await Broker.open({ ...broker, clientId: `${broker.clientId}-check` }, password, { topic: topics.availability }, heard, signal);
   try {
-    await connection.subscribe([orders, ...trials]);
-    await Promise.all(trials.map((topic) => connection.publish(topic, text, false)));
+    await Promise.all(trials.map((topic) => connection.publish(topic, text)));
+    await connection.subscribe([topics.orders('check', 'check'), ...trials]);
     await echo.back(MQTT_ECHO, signal);
     return `connected by MQTT ${broker.version}`;
   } finally {
+    await Promise.race([Promise.all(trials.map((topic) => connection.publish(topic, '').catch(() => undefined))), connection.closed]);
     await connection.close();
     connection.drop();
   }

@@ -28,6 +28,6 @@ export class Echo {
   async back(most: number, signal: AbortSignal): Promise<void> {
     await within(most, [signal], (ends) => unlessAborted(this.#back, ends)).catch(() => undefined);
     signal.throwIfAborted();
-    if (this.#open.size > 0) throw new ArgoError('NOT ALLOWED', `what is written to ${[...this.#open].join(' and ')} does not come back: the broker must let us write and read there`);
+    if (this.#open.size > 0) throw new ArgoError('NOT ALLOWED', `what is written to ${[...this.#open].join(' and ')} does not come back: the broker must let us write and read there, and keep it`);
   }
 }

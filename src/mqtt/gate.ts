@@ -5,7 +5,7 @@ import { type Request, requestFromLine } from '../client/request.js';
 import { Session } from '../client/session.js';
 import type { Settings } from '../client/settings.js';
 import { ArgoError } from '../kit/errors.js';
-import { MQTT_RIGHTS_SECONDS, MQTT_RIGHTS_SILENCE } from '../kit/mqtt-limits.js';
+import { MQTT_IDLE, MQTT_RIGHTS_SECONDS, MQTT_RIGHTS_SILENCE } from '../kit/mqtt-limits.js';
 import type { Machine, Order } from './machine.js';
 import { ORDERS } from './orders-table.js';
 import { powerOf } from './states.js';
@@ -18,7 +18,7 @@ interface Answer {
 }
 
 export interface Listed {
-  /** as the server writes them, each with its id: a name without its provider where it is unique */
+  /** full names, each with its id */
   readonly names: readonly { readonly name: string; readonly id: string }[];
   /** what the server says of providers that do not answer */
   readonly note: string;
@@ -32,6 +32,9 @@ export interface GateHooks {
 /** What a server refuses to somebody, or what a machine cannot do: it is not offered. */
 const IMPOSSIBLE = new Set(['NOT ALLOWED', 'NOT SUPPORTED', 'UNKNOWN COMMAND', 'NO SUCH INSTANCE']);
 
+/** What says nothing of whether it can be: it may be asked again. */
+const OPEN = new Set(['TIMEOUT', 'UNREACHABLE', 'BUSY', 'SHUTTING DOWN']);
+
 /** A machine that the server is asked about. */
 export type Asked = Pick<Machine, 'provider' | 'id' | 'fullName' | 'name'>;
 
@@ -42,7 +45,7 @@ export const selectorOf = ({ provider, id }: Pick<Machine, 'provider' | 'id'>): 
  * What the lines of a reply say of machines. The server writes a name without its provider where it is unique, and a name may
  * hold `: ` itself: so the longest that a line begins with, of those that can be meant, is the name.
  */
-function told(lines: readonly string[], machines: readonly Asked[]): { readonly machine: Asked; readonly text: string }[] {
+function toldOf(lines: readonly string[], machines: readonly Asked[]): { readonly machine: Asked; readonly text: string }[] {
   const byName = new Map(
     [({ name }: Asked) => name, ({ fullName }: Asked) => fullName, selectorOf].flatMap((nameOf) =>
       machines.map((machine) => [nameOf(machine), machine] as const),
@@ -61,7 +64,11 @@ function told(lines: readonly string[], machines: readonly Asked[]): { readonly 
 export class Gate {
   readonly #settings: Settings;
   readonly #hooks: GateHooks;
+  /** connected, and those that are when they are needed */
   readonly #free: Session[] = [];
+  readonly #resting: Session[] = [];
+  /** grows each time that the server is lost */
+  #life = 0;
   readonly #all = new Set<Session>();
 
   constructor(settings: Settings, hooks: GateHooks) {
@@ -81,9 +88,20 @@ export class Gate {
     for (const session of this.#all) session.detach();
   }
 
+  /** The server was lost: that connections to it have to be made again is no news then, of each of them. */
+  forget(): void {
+    this.#life += 1;
+    for (const session of this.#free.splice(0)) this.#rest(session);
+  }
+
+  #rest(session: Session): void {
+    session.detach();
+    this.#resting.push(session);
+  }
+
   /** @throws ArgoError */
   async list(signal: AbortSignal): Promise<Listed> {
-    const { lines, note } = await this.#must('list --ids', signal);
+    const { lines, note } = await this.#must('list --ids --full', signal);
     return {
       note,
       // whatever a name holds, the id is what follows the last blank
@@ -99,36 +117,42 @@ export class Gate {
   }
 
   /**
-   * Which of some machines one order can be given to. The server is asked what it would do; it does nothing.
+   * Which of some machines one order can be given to, and whether that is sure: where nobody says that it cannot be, it can.
+   * The server is asked what it would do; it does nothing.
    * @param machines as many as {@link MQTT_NAMES} @throws ArgoError
    */
-  async canBeGiven(order: Order, machines: readonly Asked[], signal: AbortSignal): Promise<ReadonlySet<Asked>> {
+  async canBeGiven(order: Order, machines: readonly Asked[], signal: AbortSignal): Promise<ReadonlyMap<Asked, boolean>> {
     const { command, options } = [...ORDERS.values()].find((row) => row.order === order)!;
     const words = [command, ...machines.map(selectorOf), ...options, '--dry-run', `--timeout=${MQTT_RIGHTS_SECONDS}`];
     const { lines, error } = await this.ask(words.join(' '), signal, MQTT_RIGHTS_SILENCE);
     const [first] = machines;
-    if (machines.length === 1) return new Set(error === undefined || !IMPOSSIBLE.has(error.phrase) ? [first!] : []);
-    const able = new Set<Asked>();
-    if (error !== undefined && lines.length === 0) {
-      // one of them may have gone meanwhile: the others have nothing to do with that
-      for (const one of machines) for (const answer of await this.canBeGiven(order, [one], signal)) able.add(answer);
+    const able = new Map<Asked, boolean>();
+    const told = (machine: Asked, phrase = ''): void => { if (!IMPOSSIBLE.has(phrase)) able.set(machine, !OPEN.has(phrase)); };
+    if (machines.length === 1) {
+      told(first!, error?.phrase);
       return able;
     }
-    for (const { machine, text } of told(lines, machines)) if (!IMPOSSIBLE.has(splitReason(text).phrase)) able.add(machine);
+    if (error !== undefined && lines.length === 0) {
+      // one of them may have gone meanwhile: the others have nothing to do with that
+      for (const one of machines) for (const answer of await this.canBeGiven(order, [one], signal)) able.set(...answer);
+      return able;
+    }
+    for (const { machine, text } of toldOf(lines, machines)) told(machine, splitReason(text).phrase);
     return able;
   }
 
   /** Whether one of some machines at least tells its state when it is asked. @param machines as many as {@link MQTT_NAMES} @throws ArgoError */
   async areSeen(machines: readonly Asked[], signal: AbortSignal): Promise<boolean> {
     const { lines } = await this.ask(['status', ...machines.map(selectorOf), `--timeout=${MQTT_RIGHTS_SECONDS}`].join(' '), signal, MQTT_RIGHTS_SILENCE);
-    const states = machines.length === 1 ? lines : told(lines, machines).map(({ text }) => text);
+    const states = machines.length === 1 ? lines : toldOf(lines, machines).map(({ text }) => text);
     return states.some((state) => powerOf(state) !== 'None');
   }
 
   /** Asks, and gives the answer whatever it is. @param silence milliseconds that are borne @throws ArgoError · SettingsError · the signal's reason */
   async ask(line: string, signal: AbortSignal, silence?: number): Promise<Answer> {
     const request: Request = requestFromLine(line);
-    const session = this.#free.pop() ?? this.session();
+    const session = this.#free.pop() ?? this.#resting.pop() ?? this.session();
+    const life = this.#life;
     const lines: string[] = [];
     try {
       for await (const batch of session.run(request, signal, silence)) {
@@ -139,7 +163,8 @@ export class Gate {
       }
       throw new ArgoError('UNCERTAIN', 'the reply has no end');
     } finally {
-      this.#free.push(session);
+      if (life !== this.#life || this.#free.length >= MQTT_IDLE) this.#rest(session);
+      else this.#free.push(session);
     }
   }
 

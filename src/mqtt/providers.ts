@@ -1,4 +1,4 @@
-import { MQTT_LIST_EVERY, MQTT_NAMES } from '../kit/mqtt-limits.js';
+import { MQTT_ASKING, MQTT_LIST_EVERY, MQTT_NAMES } from '../kit/mqtt-limits.js';
 import type { Gate } from './gate.js';
 import type { Machine } from './machine.js';
 
@@ -26,6 +26,10 @@ export class Providers {
   readonly #told = new Map<string, boolean>();
   /** what their machines have shown, and when that was asked, on the clock of performance.now() */
   readonly #shown = new Map<string, { readonly answers: boolean | undefined; readonly at: number }>();
+
+  /** machines of those that are to be asked next */
+  #samples = new Map<string, Machine[]>();
+  readonly #looking = new Set<string>();
 
   /** @param found what was found out makes a difference */
   constructor(gate: Gate, found: () => void, signal: AbortSignal) {
@@ -71,11 +75,25 @@ export class Providers {
       samples.set(provider, sample);
       if (sample.length < MQTT_NAMES) sample.push(machine);
     }
-    for (const [provider, sample] of samples) void this.#look(provider, sample);
+    this.#samples = samples;
+    this.#pump();
+  }
+
+  /** Some at a time: each has a connection of its own. */
+  #pump(): void {
+    for (const [provider, sample] of this.#samples) {
+      if (this.#looking.size >= MQTT_ASKING) return;
+      this.#samples.delete(provider);
+      this.#looking.add(provider);
+      void this.#look(provider, sample).finally(() => {
+        this.#looking.delete(provider);
+        this.#pump();
+      });
+    }
   }
 
   #mustBeAsked(provider: string): boolean {
-    if (!this.#stale.has(provider) || this.#told.has(provider)) return false;
+    if (!this.#stale.has(provider) || this.#told.has(provider) || this.#looking.has(provider)) return false;
     const shown = this.#shown.get(provider);
     return shown === undefined || performance.now() - shown.at >= MQTT_LIST_EVERY / 2;
   }

@@ -1,4 +1,4 @@
-import { MQTT_ASKING, MQTT_NAMES } from '../kit/mqtt-limits.js';
+import { MQTT_ASKING, MQTT_LIST_EVERY, MQTT_NAMES } from '../kit/mqtt-limits.js';
 import type { Gate } from './gate.js';
 import type { Machine, Order } from './machine.js';
 
@@ -21,8 +21,11 @@ export class Rights {
   readonly #open = new Map<string, Set<Machine>>();
   /** providers whose machines are being asked for */
   readonly #asking = new Set<string>();
-  /** those that have been asked for; another one each time that what may be done has changed: an answer of before is none */
-  #asked = new WeakSet<Machine>();
+  /**
+   * when those that have been asked for may be asked for again, on the clock of performance.now(); another one each time that
+   * what may be done has changed: an answer of before is none
+   */
+  #asked = new WeakMap<Machine, number>();
   #orders: Promise<readonly Order[]> | undefined;
 
   constructor(gate: Gate, hooks: RightsHooks, signal: AbortSignal) {
@@ -33,15 +36,15 @@ export class Rights {
 
   /** What may be done has changed. What was said before counts until somebody says otherwise. */
   forget(): void {
-    this.#asked = new WeakSet();
+    this.#asked = new WeakMap();
     this.#orders = undefined;
     this.#open.clear();
   }
 
-  /** Asks for those that have not been asked for. */
+  /** Asks for those that have not been asked for, and now and then for those of which nothing sure was said. */
   ask(machines: Iterable<Machine>): void {
     for (const machine of machines) {
-      if (this.#asked.has(machine)) continue;
+      if (performance.now() < (this.#asked.get(machine) ?? 0)) continue;
       const open = this.#open.get(machine.provider);
       if (open === undefined) this.#open.set(machine.provider, new Set([machine]));
       else open.add(machine);
@@ -57,7 +60,7 @@ export class Rights {
       const asked = this.#asked;
       for (const machine of portion) {
         open.delete(machine);
-        asked.add(machine);
+        asked.set(machine, Infinity);
       }
       // the others come first now
       this.#open.delete(provider);
@@ -80,6 +83,7 @@ export class Rights {
     const answers = await Promise.all(orders.map(async (order) => ({ order, able: await this.#gate.canBeGiven(order, machines, this.#signal) })));
     if (asked !== this.#asked) return;
     for (const machine of machines) {
+      if (answers.some(({ able }) => able.get(machine) === false)) asked.set(machine, performance.now() + MQTT_LIST_EVERY / 2);
       machine.may = new Set(answers.filter(({ able }) => able.has(machine)).map(({ order }) => order));
       this.#hooks.told(machine);
     }

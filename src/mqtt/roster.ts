@@ -91,17 +91,11 @@ export class Roster {
 
   /** Ids by full names, of what is in a list and has a state. */
   #idsOf({ names }: Listed): { ids: Map<string, string>; unheard: string[] } {
-    const shorts = new Map<string, string | undefined>();
-    for (const fullName of this.#states.keys()) {
-      const { name } = splitName(fullName);
-      shorts.set(name, shorts.has(name) ? undefined : fullName);
-    }
     const ids = new Map<string, string>();
     const unheard: string[] = [];
     for (const { name, id } of names) {
-      const fullName = this.#states.has(name) ? name : shorts.get(name);
-      if (fullName === undefined) unheard.push(name);
-      else ids.set(fullName, id);
+      if (this.#states.has(name)) ids.set(name, id);
+      else unheard.push(name);
     }
     return { ids, unheard };
   }

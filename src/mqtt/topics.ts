@@ -83,9 +83,9 @@ export class Topics {
     return discovery === undefined ? [] : [`${discovery}/bridge/${plain(id)}/${what}`];
   }
 
-  /** Where orders come in, those for all machines. */
-  get orders(): string {
-    return `${this.#prefixes.topics}/+/+/set`;
+  /** Where orders for a machine come in. @param name without its provider */
+  orders(provider: string, name: string): string {
+    return `${this.of(provider, name)}/set`;
   }
 
   /** What is retained for each machine of ours, also of an earlier life. */

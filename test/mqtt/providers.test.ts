@@ -1,5 +1,5 @@
 import t from 'tap';
-import { MQTT_NAMES } from '../../src/kit/mqtt-limits.js';
+import { MQTT_ASKING, MQTT_NAMES } from '../../src/kit/mqtt-limits.js';
 import type { Gate } from '../../src/mqtt/gate.js';
 import type { Machine } from '../../src/mqtt/machine.js';
 import { Providers } from '../../src/mqtt/providers.js';
@@ -52,4 +52,18 @@ await t.test('what they say themselves counts, up to a gap', async (t) => {
   providers.ask([machine('kvm', '1')]);
   await turn();
   t.equal(providers.standingOf('kvm'), 'partial');
+});
+
+await t.test('so many are asked at a time', async (t) => {
+  const answers: (() => void)[] = [];
+  const gate = { areSeen: () => new Promise<boolean>((resolve) => { answers.push(() => resolve(true)); }) };
+  const providers = new Providers(gate as unknown as Gate, () => undefined, new AbortController().signal);
+  const names = Array.from({ length: MQTT_ASKING + 2 }, (_, at) => `kvm${at}`);
+  providers.listed(`stale: ${names.join(', ')}`);
+  const machines = names.map((name) => machine(name, '1'));
+  for (let times = 0; times < 2; times += 1) providers.ask(machines);
+  t.equal(answers.length, MQTT_ASKING);
+  answers[0]!();
+  await turn();
+  t.equal(answers.length, MQTT_ASKING + 1, 'and the next when one is known');
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { MQTT_ASKING, MQTT_NAMES } from '../../src/kit/mqtt-limits.js';
+import { MQTT_ASKING, MQTT_LIST_EVERY, MQTT_NAMES } from '../../src/kit/mqtt-limits.js';
 import type { Gate } from '../../src/mqtt/gate.js';
 import type { Machine, Order } from '../../src/mqtt/machine.js';
 import { Rights } from '../../src/mqtt/rights.js';
@@ -12,18 +12,18 @@ class Asked {
   readonly questions: {
     readonly order: Order;
     readonly machines: readonly Machine[];
-    answer(able: readonly Machine[]): Promise<void>;
+    answer(able: readonly Machine[], isSure?: boolean): Promise<void>;
     fail(): Promise<void>;
   }[] = [];
 
   readonly orders = (): Promise<readonly Order[]> => Promise.resolve(['start']);
-  readonly canBeGiven = (order: Order, machines: readonly Machine[]): Promise<ReadonlySet<Machine>> =>
+  readonly canBeGiven = (order: Order, machines: readonly Machine[]): Promise<ReadonlyMap<Machine, boolean>> =>
     new Promise((resolve, reject) => {
       this.questions.push({
         order,
         machines,
-        answer: async (able) => {
-          resolve(new Set(able));
+        answer: async (able, isSure = true) => {
+          resolve(new Map(able.map((one) => [one, isSure])));
           await turn();
         },
         fail: async () => {
@@ -85,4 +85,25 @@ await t.test('an answer of before a change is none, and what fails is asked agai
   await turn();
   await gate.questions[2]!.answer([lj]);
   t.same(told, ['lab/1 start']);
+});
+
+await t.test('one of which nothing sure was said is asked for again, and not with each list', async (t) => {
+  const { gate, told, rights } = start();
+  const one = machine('kvm', '1');
+  rights.ask([one]);
+  await turn();
+  await gate.questions[0]!.answer([one], false);
+  t.same(told, ['kvm/1 start'], 'it is offered what nobody has denied');
+  rights.ask([one]);
+  await turn();
+  t.equal(gate.questions.length, 1);
+  const now = performance.now();
+  t.intercept(performance, 'now', { value: () => now + MQTT_LIST_EVERY });
+  rights.ask([one]);
+  await turn();
+  t.equal(gate.questions.length, 2);
+  await gate.questions[1]!.answer([]);
+  rights.ask([one]);
+  await turn();
+  t.same([told.at(-1), gate.questions.length], ['kvm/1', 2]);
 });
