@@ -117,7 +117,7 @@ export class Completer {
 
 /** A name as it has to be typed: in quotes where it would fall apart or be taken for a pattern. */
 const literal = (name: string): string =>
-  (isPattern(name) || /^["@-]| /.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name);
+  (isPattern(name) || /^["@-]|\s/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name);
 
 /** How what has a tag is named, from a line of `tag list`: its level, the tag. Those of level 2 are groups. */
 function selections(line: string): string[] {

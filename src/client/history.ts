@@ -1,5 +1,6 @@
 import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { trimmed } from '../kit/text.js';
 import { isAuthLine } from './request.js';
 
 /** Lines that the shell remembers. */
@@ -36,7 +37,7 @@ export class History {
 
   /** Adds a line, unless it carries a password. */
   add(line: string): void {
-    if (line.trim() === '' || isAuthLine(line)) return;
+    if (trimmed(line) === '' || isAuthLine(line)) return;
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
       appendFileSync(this.#path, `${line}\n`, { mode: PRIVATE });

@@ -1,3 +1,5 @@
+import { trimmed } from '../kit/text.js';
+
 /** What a server says in answer to one request, piece by piece. */
 export type ReplyEvent =
   | { readonly kind: 'accepted' }
@@ -66,7 +68,7 @@ export class ReplyParser {
     const [, code, comment = ''] = /^([234]00)(?: (.*))?$/s.exec(line) ?? [];
     if (code === '300' || code === '400') {
       this.#inBody = false;
-      return code === '300' ? { kind: 'done', note: splitReason(comment.trim()).detail } : { kind: 'error', ...splitReason(comment.trim()) };
+      return code === '300' ? { kind: 'done', note: splitReason(trimmed(comment)).detail } : { kind: 'error', ...splitReason(trimmed(comment)) };
     }
     if (this.#inBody) return { kind: 'body', text: /^ [234]00( |$)/.test(line) ? line.slice(1) : line };
     if (code === undefined) throw new ReplyFault('a reply begins with neither 200 nor 400');

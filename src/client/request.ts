@@ -1,6 +1,7 @@
 import { isPattern } from '../kit/patterns.js';
 import { ArgoError } from '../kit/errors.js';
 import { isTag, isTagWord, QUOTED_TAG, TAG_PREFIX, tagWord } from '../kit/tags.js';
+import { trimmed } from '../kit/text.js';
 import type { CommandFacts, VerbFacts } from './commands.js';
 
 /** One word of a request. A quoted one is a literal name: globs and ranges mean nothing in it. */
@@ -78,7 +79,7 @@ function withTargets(request: Request, words: readonly Word[], { on, words: own,
 export function quoteWord(text: string): string {
   if (CONTROL.test(text)) throw new ArgoError('BAD REQUEST', 'an argument holds a control character');
   if (isTagWord(text) && isTag(text.slice(TAG_PREFIX.length))) return tagWord(text.slice(TAG_PREFIX.length));
-  return text === '' || text.includes(' ') || text.startsWith('"') ? `"${text.replace(/["\\]/g, '\\$&')}"` : text;
+  return text === '' || /^"|\s/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text;
 }
 
 /**
@@ -98,7 +99,7 @@ export function requestFromLine(line: string): Request {
   if (CONTROL_BUT_TAB.test(line)) throw new ArgoError('BAD REQUEST', 'the line holds a control character');
   const words = splitLine(line);
   if (words === undefined) throw new ArgoError('BAD REQUEST', 'an open quote');
-  return request(line.trim(), words);
+  return request(trimmed(line), words);
 }
 
 /**
@@ -108,7 +109,7 @@ export function requestFromLine(line: string): Request {
  */
 export function splitLine(line: string): Word[] | undefined {
   const words: Word[] = [];
-  for (let rest = line.trimStart(); rest !== '';) {
+  for (let rest = trimmed(line); rest !== '';) {
     const quoted = QUOTED.exec(rest);
     if (!quoted && rest.startsWith('"')) return undefined;
     const tag = QUOTED_TAG.exec(rest);

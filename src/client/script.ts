@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import { ArgoError } from '../kit/errors.js';
+import { trimmed } from '../kit/text.js';
 import { EXIT, type ExitCode, worse } from './outcome.js';
 import { refuse } from './presenter.js';
 import { type Request, requestFromLine } from './request.js';
@@ -17,7 +18,8 @@ export async function runScript(setting: Setting, input: NodeJS.ReadableStream, 
   const lines = createInterface({ input, crlfDelay: Infinity, terminal: false });
   try {
     for await (const line of lines) {
-      if (line.trim() === '' || line.trimStart().startsWith('#')) continue;
+      const meant = trimmed(line);
+      if (meant === '' || meant.startsWith('#')) continue;
       const request = parsed(line);
       if (request instanceof ArgoError) {
         worst = worse(worst, await refuse(setting, line, request));

@@ -82,7 +82,7 @@ async function serversCandidates(words: readonly string[], typed: string, own: r
   const settings = asSilent(await sources.settings(readOptions(own)));
   const answers = await knownAnswers(keptFor(settings), own);
   const candidates = await new Completer(async (line) => answers[line] ?? []).candidates(words, typed);
-  return [...new Set(candidates.flatMap((candidate) => asArgument(candidate.trim(), typed) ?? []))];
+  return [...new Set(candidates.flatMap((candidate) => asArgument(candidate.replace(/ $/, ''), typed) ?? []))];
 }
 
 /**

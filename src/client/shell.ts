@@ -1,6 +1,6 @@
 import { createInterface, type Interface } from 'node:readline';
 import { ArgoError } from '../kit/errors.js';
-import { formatEndpoint } from '../kit/text.js';
+import { formatEndpoint, trimmed } from '../kit/text.js';
 import { askSession, Completer } from './completion.js';
 import { type History, HISTORY_LINES } from './history.js';
 import { EXIT, type ExitCode } from './outcome.js';
@@ -72,8 +72,8 @@ export class Shell {
     });
     await this.#setting.stderr.lines([greeting]);
     for (let line = await this.#next(); line !== undefined; line = await this.#next()) {
-      if (/^\s*(exit|quit)\s*$/i.test(line)) break;
-      if (line.trim() !== '') await this.#perform(line);
+      if (/^(exit|quit)$/i.test(trimmed(line))) break;
+      if (trimmed(line) !== '') await this.#perform(line);
     }
     this.#leaving = true;
     this.#reader.close();

@@ -45,6 +45,14 @@ export function typed(name: string): string {
   return /[\s"*?[]|^@|^--/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name;
 }
 
+const ENDS = /^[ \t\r\n]+|(?<![ \t\r\n])[ \t\r\n]+$/g;
+
+/**
+ * A line without what parts words in front and behind: blanks, tabs and line ends. String's own `trim` takes other blanks of
+ * Unicode, too, which are parts of names: `web` with a no-break space behind it is another machine than `web`.
+ */
+export const trimmed = (line: string): string => line.replace(ENDS, '');
+
 /** A word of a body line that programs take apart: in quotes where it holds blanks or quotes, or nothing. */
 export const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`);
 

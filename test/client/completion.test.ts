@@ -8,7 +8,7 @@ const ROWS = [
   row('stop', { right: 'power', on: 'instances', aliases: ['halt'], options: [{ name: 'wait', value: 'optional' }, { name: 'timeout', value: 'required' }] }),
   row('status', { on: 'instances' }), row('autostart', { on: 'instances', words: ['on', 'off'] }), row('report', { words: ['daily', 'weekly'], options: [{ name: 'json', value: 'none' }] }), 'no JSON', '{"word":7}', 'null',
 ];
-const NAMES = ['lj', 'web1', 'web2', 'my vm', 'odd[1]', '@at', 'a"b'];
+const NAMES = ['lj', 'web1', 'web2', 'my vm', 'odd[1]', '@at', 'a"b', 'nb\u00a0'];
 
 void t.test('completion', async (t) => {
   const asked: string[] = [];
@@ -28,6 +28,7 @@ void t.test('completion', async (t) => {
   t.same(await completer.complete('stop my'), [['"my vm"'], 'my']);
   t.same(await completer.complete('stop "my v'), [['"my vm"'], '"my v']);
   t.same(await completer.complete('stop odd'), [['"odd[1]"'], 'odd'], 'a name that looks like a pattern is offered literally');
+  t.same(await completer.complete('stop nb'), [['"nb\u00a0"'], 'nb']);
   t.same((await completer.complete('stop '))[0].length, NAMES.length);
   t.same(await completer.complete('list r'), [['running'], 'r']);
   t.same(await completer.complete('help sto'), [['stop'], 'sto']);

@@ -9,6 +9,7 @@ void t.test('words go to the wire bare unless they would fall apart', async (t) 
   t.equal(quoteWord('a"b'), 'a"b', 'a quote in the middle is a character like any other');
   t.equal(quoteWord(''), '""');
   t.equal(quoteWord('my vm'), '"my vm"');
+  t.equal(quoteWord('web1\u00a0'), '"web1\u00a0"', 'another than web1, whoever reads it');
   t.equal(quoteWord('a "b" \\c'), '"a \\"b\\" \\\\c"');
   for (const bad of ['a\nb', 'a\rb', 'a\tb', 'a\0b', '\u001b[1m', '\u0085']) {
     t.throws(() => quoteWord(bad), new ArgoError('BAD REQUEST', 'an argument holds a control character'));
@@ -23,7 +24,7 @@ void t.test('a tag with blanks stays one that selects', async (t) => {
 });
 
 void t.test('what is quoted is read back as it was', async (t) => {
-  for (const text of ['', ' ', 'a b', '"', '"x', 'x"', '\\', 'a \\', 'a \\" b', '""', '*', 'ä ö']) {
+  for (const text of ['', ' ', 'a b', '"', '"x', 'x"', '\\', 'a \\', 'a \\" b', '""', '*', 'ä ö', '\u00a0', 'web\u3000', '\u2003web']) {
     t.same(splitLine(quoteWord(text))?.map((word) => word.text), [text]);
   }
 });
@@ -60,6 +61,15 @@ void t.test('a line keeps its form and knows its parts', async (t) => {
   t.throws(() => requestFromLine('status "lj'), new ArgoError('BAD REQUEST', 'an open quote'));
   t.throws(() => requestFromLine('status "a"b'), new ArgoError('BAD REQUEST', 'an open quote'));
   t.throws(() => requestFromLine('status \u001bx'), ArgoError);
+});
+
+void t.test('blanks of Unicode part no words, and are parts of names', async (t) => {
+  for (const blank of ['\u00a0', '\u3000', '\u2003', '\ufeff']) {
+    t.match(requestFromLine(` stop web${blank}\t`), { line: `stop web${blank}`, targets: [{ text: `web${blank}`, quoted: false }] });
+    t.match(requestFromLine(`stop ${blank}`), { line: `stop ${blank}`, targets: [{ text: blank, quoted: false }] });
+    t.match(requestFromLine(`${blank}stop web`), { line: `${blank}stop web`, command: `${blank}stop` });
+    t.match(requestFromArguments(['stop', `web${blank}`]), { line: `stop "web${blank}"`, targets: [{ text: `web${blank}`, quoted: true }] });
+  }
 });
 
 void t.test('lines with a password are known, well-formed or not', async (t) => {

@@ -18,7 +18,7 @@ const NOT_IN = '400 NOT AUTHENTICATED\n';
 const ANSWERS: Record<string, Answer> = {
   auth: OK,
   'help --json': ROWS,
-  list: body('lj', 'builder', 'my vm', 'odd[1]', 'k:v', 'k:w', "it's", 'esc\u001b[2J', 'hid\u200bden'),
+  list: body('lj', 'builder', 'my vm', 'odd[1]', 'k:v', 'k:w', "it's", 'esc\u001b[2J', 'hid\u200bden', 'nb\u00a0'),
   'list --full': body('demo/lj', 'lab/my vm'),
   'tag list': body('2 web', '3 "rack 7"'),
 };
@@ -74,6 +74,7 @@ void t.test('commands, options and names, as the arguments that they are', async
   t.equal(await words('status', '@tag:rack '), '@tag:rack 7');
   t.equal(await words('status', 'esc'), '', 'what a terminal would obey is not offered');
   t.equal(await words('status', 'hid'), '', 'nor what cannot be seen');
+  t.equal(await words('status', 'nb'), 'nb\u00a0', 'a blank of Unicode is a part of a name');
   t.equal(await words('auth', ''), '');
   t.equal(await words('--', 'status', 'l'), 'lj');
 });

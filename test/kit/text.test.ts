@@ -1,5 +1,5 @@
 import t from 'tap';
-import { formatBytes, formatDuration, formatUptime, harmless, idFromWord, idWord, inOrder, orderKey } from '../../src/kit/text.js';
+import { formatBytes, formatDuration, formatUptime, harmless, idFromWord, idWord, inOrder, orderKey, trimmed } from '../../src/kit/text.js';
 
 await t.test('what could steer a terminal is replaced, character by character', async (t) => {
   t.equal(harmless('lj'), 'lj');
@@ -30,6 +30,14 @@ await t.test('what is not seen is made visible', async (t) => {
   for (const code of [0xad, 0x61c, 0x180e, 0x200b, 0x200d, 0x2060, 0x2064, 0xfe0f, 0xfff9, 0xe0001, 0xe007f]) {
     t.equal(harmless(`a${String.fromCodePoint(code)}b`), 'a?b', `U+${code.toString(16)}`);
   }
+});
+
+await t.test('what parts words is taken off, and no other blanks', async (t) => {
+  t.equal(trimmed(' \t\r\n stop  web\t\n'), 'stop  web');
+  for (const own of ['', 'web\u00a0', '\u3000', '\ufeffweb\u2003', 'a b']) t.equal(trimmed(` ${own} `), own);
+  t.equal(trimmed(' \t'), '');
+  const long = `a${' '.repeat(200_000)}b`;
+  t.equal(trimmed(long), long);
 });
 
 await t.test('an id is one word that can be typed, and another for every id', async (t) => {

@@ -192,7 +192,7 @@ def _facts(lines) -> Facts:
     found: Facts = {}
     for line in lines:
         key, _, value = line.partition(":")
-        value, before = value.strip(), found.get(key)
+        value, before = value.strip(" \t"), found.get(key)
         found[key] = value if before is None else [*before, value] if isinstance(before, list) else [before, value]
     return found
 

@@ -86,7 +86,7 @@ class Parser:
             raise BadAnswer("a line is not UTF-8") from None
         found = _CODE.match(text)
         if found and found.group(1) != "200":
-            return self._end(int(found.group(1)), (found.group(2) or "").strip())
+            return self._end(int(found.group(1)), (found.group(2) or "").strip(" \t"))
         if self._accepted:
             self._lines.append(text[1:] if _SHIFTED.match(text) else text)
         elif found:

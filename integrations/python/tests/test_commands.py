@@ -34,6 +34,9 @@ class Readings(unittest.TestCase):
         self.assertEqual(commands.info("lj").parse(done("name: lj", "disks: a: b", "disks: c", "disks: d", "error:")),
                          {"name": "lj", "disks": ["a: b", "c", "d"], "error": ""})
 
+    def test_a_blank_of_unicode_is_a_part_of_a_name(self):
+        self.assertEqual(commands.info("lj").parse(done("name:  web\u00a0 ", "full name: lab/\u3000")), {"name": "web\u00a0", "full name": "lab/\u3000"})
+
     def test_readings_may_be_sent_again(self):
         for request in (commands.status("a"), commands.states(["a"]), commands.info("a"), commands.infos(["a"]), commands.list_names(), commands.plans("stop", ["a"])):
             self.assertTrue(request.reading)

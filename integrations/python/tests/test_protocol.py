@@ -22,6 +22,9 @@ class Replies(unittest.TestCase):
             self.assertEqual(found, whole)
             self.assertTrue(parser.is_idle)
 
+    def test_a_blank_of_unicode_is_a_part_of_what_is_said(self):
+        self.assertEqual(Parser().feed("400 NO SUCH INSTANCE: web\u00a0 \n".encode())[0].detail, "web\u00a0")
+
     def test_a_part_of_a_reply_is_none(self):
         for part in ("2", "200 OK\n", "200 OK\n300 DONE", "200 OK\nlj\n"):
             parser = Parser()

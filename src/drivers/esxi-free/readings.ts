@@ -1,3 +1,4 @@
+import { trimmed } from '../../kit/text.js';
 import { decodeName } from '../../protocols/vim/value.js';
 import type { Disk, PowerState } from '../driver.js';
 import { DataObjectError, parseDataObject, type DataObject } from './data-object.js';
@@ -224,7 +225,7 @@ export interface Process {
 export function parseProcessList(output: string): Process[] | undefined {
   const processes: Process[] = [];
   for (const match of output.matchAll(/^ {3}Display Name: (.*)\r?\n {3}Config File: (.*)$/gm)) {
-    processes.push({ name: decodeName(match[1]!.trim()), file: match[2]!.trim() });
+    processes.push({ name: decodeName(trimmed(match[1]!)), file: match[2]!.trim() });
   }
   const worlds = output.match(/^ {3}World ID: \d+\s*$/gm)?.length ?? 0;
   return worlds === processes.length && (worlds > 0 || output.trim() === '') ? processes : undefined;

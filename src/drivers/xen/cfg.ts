@@ -177,13 +177,16 @@ export interface Definition {
 
 const MIB = 1024n * 1024n;
 
+/** A name without the blanks that `xl list` fills its column up with. Nothing else is taken off: other blanks of Unicode tell one domain from another. */
+export const withoutPadding = (name: string): string => name.replace(/ +$/, '');
+
 /**
  * Understands a configuration file.
  * @throws CfgError for what breaks the grammar, and for a file without a name
  */
 export function parseDefinition(source: string): Definition {
   const settings = parseCfg(source);
-  const name = textOf(settings.get('name'))?.trimEnd();
+  const name = withoutPadding(textOf(settings.get('name')) ?? '');
   if (!name) throw new CfgError(1, 'there is no `name = …`');
   const uuid = textOf(settings.get('uuid'));
   const memory = /^\d{1,9}$/.exec(textOf(settings.get('memory')) ?? '')?.[0];

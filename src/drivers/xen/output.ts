@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import { onAbort, within } from '../../kit/within.js';
 import type { XenProgram } from './program.js';
-import type { DiskSpec, Vif } from './cfg.js';
+import { type DiskSpec, type Vif, withoutPadding } from './cfg.js';
 
 /** Milliseconds: a healthy xl lists hundreds of domains in less than one second. */
 const LISTING_LIMIT = 15_000;
@@ -43,7 +43,7 @@ export function parseListing(text: string): Row[] {
       continue;
     }
     began = '';
-    rows.push({ name: name.trimEnd(), domid: Number(domid), memory: Number(memory), vcpus: Number(vcpus), flags, seconds: Number(seconds), uuid });
+    rows.push({ name: withoutPadding(name), domid: Number(domid), memory: Number(memory), vcpus: Number(vcpus), flags, seconds: Number(seconds), uuid });
   }
   const whole = header?.startsWith('Name ') && began.trim() === '' && rows.some(({ domid }) => domid === 0);
   if (!whole) throw new ArgoError('FAILED', 'the output of xl list is not understood', { cause: new Error(text.slice(0, 2000)) });

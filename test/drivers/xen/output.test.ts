@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { parseDefinition } from '../../../src/drivers/xen/cfg.js';
 import { parseDetails, parseListing, parseUptime } from '../../../src/drivers/xen/output.js';
 import { complaint, refusal, stateOf } from '../../../src/drivers/xen/errors.js';
 import { guestTraffic, parseNetDev } from '../../../src/drivers/xen/readings.js';
@@ -22,6 +23,11 @@ void t.test('a name with a line break does not pass for another', async (t) => {
   const row = LIST.split('\n').find((line) => line.startsWith('web1'))!;
   const rows = parseListing(LIST.replace(row, `evil\n${row}`));
   t.equal(rows[0]?.name, 'evil\nweb1');
+});
+
+void t.test('only the blanks of its column are no part of a name', async (t) => {
+  t.equal(parseListing(LIST.replace('web1 ', 'web1\u00a0'))[0]?.name, 'web1\u00a0');
+  t.equal(parseDefinition('name = "web1\u00a0 "').name, 'web1\u00a0');
 });
 
 void t.test('half a listing is none', async (t) => {

@@ -45,7 +45,7 @@ await t.test('nothing else is run', async (t) => {
     ['stop l\u0007j', /control/], ['stop "lj', /open quote/], ['rm -rf /', /^UNKNOWN COMMAND: .*programs and scripts are not run/], ['/bin/sh -c x', /^UNKNOWN COMMAND/], ['"stop" lj', /^UNKNOWN COMMAND/],
     ['constructor lj', /^UNKNOWN COMMAND/], ['autostart lj on', /^UNKNOWN COMMAND/], ['stop lj; reboot dev', /no shell/], ['stop $(id)', /no shell/], ['stop lj && x', /no shell/], ['stop `id`', /no shell/],
     ['stop', /^USAGE: stop NAME/], ['stop --force', /^USAGE/], ['stop lj --no', /^USAGE/], ['pause lj --dry-run', /^USAGE/], ['plan run', /^USAGE/], ['plan hold night', /^USAGE: plan run NAME/],
-    ['stop nobody', /^NO SUCH INSTANCE/], ['stop x*', /^NO MATCH/], ['stop "l*"', /^NO SUCH INSTANCE/], ['plan run night', /^NO SUCH PLAN/],
+    ['stop nobody', /^NO SUCH INSTANCE/], ['stop x*', /^NO MATCH/], ['stop "l*"', /^NO SUCH INSTANCE/], ['stop lj\u00a0', /^NO SUCH INSTANCE/], ['\u3000stop lj', /^UNKNOWN COMMAND/], ['plan run night', /^NO SUCH PLAN/],
   ] as const) t.match(await run(command), { status: -1, info }, JSON.stringify(command.slice(0, 40)));
   t.same(rig.audit.begun, [], 'nothing was begun');
 });

@@ -5,7 +5,7 @@ import type { PowerOrder } from '../../../instances/order.js';
 import { hasEnded, type RunInfo } from '../../../instances/plans.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
 import type { Log } from '../../../kit/log.js';
-import { harmless } from '../../../kit/text.js';
+import { harmless, trimmed } from '../../../kit/text.js';
 import { underAll, unlessAborted } from '../../../kit/within.js';
 import { splitWords, takeOptions, type OptionName, type Options, type Word } from '../../../kit/words.js';
 import { COMMAND_PLAN, COMMAND_SIZE } from '../../../kit/zabbix-collecting-limits.js';
@@ -77,7 +77,7 @@ export class Commands {
    */
   async run({ command, parentTaskId }: Pick<RemoteCommand, 'command' | 'parentTaskId'>, origin: string, signal: AbortSignal): Promise<Result> {
     const result = await this.#run(command, origin, signal).catch((thrown: unknown): Result => ({ status: -1, info: toArgoError(thrown).message }));
-    this.#log('info', 'remote command', { task: parentTaskId, from: origin, command: harmless(command.slice(0, COMMAND_SIZE).trim()), status: result.status });
+    this.#log('info', 'remote command', { task: parentTaskId, from: origin, command: harmless(trimmed(command.slice(0, COMMAND_SIZE))), status: result.status });
     return result;
   }
 
@@ -90,7 +90,7 @@ export class Commands {
 
 /** @throws ArgoError with what is wrong, in plain words */
 function readCommand(command: string): { readonly row: CommandRow; readonly names: readonly Word[]; readonly options: Options } {
-  const line = command.trim();
+  const line = trimmed(command);
   if (line === '') throw new ArgoError('BAD REQUEST', 'the command is empty');
   if (line.length > COMMAND_SIZE) throw new ArgoError('LINE TOO LONG', `a command has ${COMMAND_SIZE} characters at the most`);
   if (/[\r\n]/.test(line)) throw new ArgoError('BAD REQUEST', 'a command is one line');
