@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { ArgoError } from '../kit/errors.js';
+import { homeFolder } from '../kit/own-folders.js';
 import { formatEndpoint } from '../kit/text.js';
 import type { ClientConfig } from './config-file.js';
 import { ASK_FOR_COMPLETION, COMPLETE, OWN_COMMAND, readCommandLine, UsageError, version } from './command-line.js';
@@ -128,7 +128,7 @@ async function loadConfig(options: ClientOptions): Promise<ClientConfig> {
   const path = options.config ?? configPath(process.env);
   if (options.config === undefined && !existsSync(path)) return { base: {}, servers: new Map() };
   const { readConfig } = await import('./config-file.js');
-  return readConfig(path, process.env.HOME || homedir());
+  return readConfig(path, homeFolder(process.env));
 }
 
 /** The settings of this run. */

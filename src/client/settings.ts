@@ -1,5 +1,5 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { ownFolder } from '../kit/own-folders.js';
 import { formatEndpoint } from '../kit/text.js';
 import { type Address, DEFAULT_PORT, parseAddress } from './address.js';
 import type { ClientConfig, Profile } from './config-file.js';
@@ -155,15 +155,13 @@ function environmentFlag(value: string | undefined, name: string): boolean | und
 
 /** Where settings of a person's own are: $ARGO_CONFIG_HOME, else $XDG_CONFIG_HOME/argo, else ~/.config/argo. */
 export const configFolder = (env: NodeJS.ProcessEnv): string =>
-  env.ARGO_CONFIG_HOME || join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'argo');
+  env.ARGO_CONFIG_HOME || join(ownFolder(env, 'XDG_CONFIG_HOME', '.config'), 'argo');
 
 /** The client's. */
 export const configPath = (env: NodeJS.ProcessEnv): string => join(configFolder(env), 'config.toml');
 
 /** The folder for what the client remembers: $XDG_STATE_HOME/argo, else ~/.local/state/argo. */
-export function stateFolder(env: NodeJS.ProcessEnv): string {
-  return join(env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state'), 'argo');
-}
+export const stateFolder = (env: NodeJS.ProcessEnv): string => join(ownFolder(env, 'XDG_STATE_HOME', '.local', 'state'), 'argo');
 
 /** The folder for what the client may forget at any time: $XDG_CACHE_HOME/argo, else ~/.cache/argo. */
-export const cacheFolder = (env: NodeJS.ProcessEnv): string => join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'argo');
+export const cacheFolder = (env: NodeJS.ProcessEnv): string => join(ownFolder(env, 'XDG_CACHE_HOME', '.cache'), 'argo');

@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../config/config.js';
 import { packageFile } from '../kit/own-files.js';
+import { ownFolder } from '../kit/own-folders.js';
 
 /** Where things are on this machine. */
 
@@ -28,7 +28,7 @@ export function defaultStateDir(): string {
     accessSync(existsSync(SYSTEM_STATE) ? SYSTEM_STATE : dirname(SYSTEM_STATE), constants.W_OK);
     return SYSTEM_STATE;
   } catch {
-    return join(process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'argo-server');
+    return join(ownFolder(process.env, 'XDG_STATE_HOME', '.local', 'state'), 'argo-server');
   }
 }
 

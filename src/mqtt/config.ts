@@ -1,8 +1,8 @@
-import { homedir } from 'node:os';
 import * as v from 'valibot';
 import { positiveDuration, text, texts, whole } from '../config/values.js';
 import { profileEntries, type Profile, readSettingsFile, validated, withFullPaths } from '../client/config-file.js';
 import { settle, type Settings } from '../client/settings.js';
+import { homeFolder } from '../kit/own-folders.js';
 import { SettingsError } from '../client/settings-error.js';
 import type { Prefixes } from './topics.js';
 
@@ -61,7 +61,7 @@ export interface BridgeConfig {
 
 /** @throws SettingsError */
 export function readBridgeConfig(path: string, env: NodeJS.ProcessEnv): BridgeConfig {
-  const home = env.HOME || homedir();
+  const home = homeFolder(env);
   const parsed = readSettingsFile(path, (content) => validated(schema, content, path), ({ broker, ...server }) => [server, broker]);
   return settled(withFullPaths(parsed, path, home), withFullPaths(parsed.broker, path, home), env);
 }

@@ -1,9 +1,10 @@
+import { userInfo } from 'node:os';
 import t from 'tap';
 import { parseAddress } from '../../src/client/address.js';
 import { isLoopback } from '../../src/kit/addresses.js';
 import { formatEndpoint } from '../../src/kit/text.js';
 import { type ClientConfig, parseConfig } from '../../src/client/config-file.js';
-import { type ClientOptions, configPath, formatFingerprint, parseFingerprint, settle, stateFolder } from '../../src/client/settings.js';
+import { cacheFolder, type ClientOptions, configPath, formatFingerprint, parseFingerprint, settle, stateFolder } from '../../src/client/settings.js';
 
 const HEX = 'ab'.repeat(32);
 
@@ -93,10 +94,23 @@ void t.test('faults of the file are told with their place', async (t) => {
   t.throws(() => config('[servers]\n__proto__ = { tls = true }'), { message: /__proto__/ });
 });
 
+void t.test('no file is of whatever folder one is in', async (t) => {
+  const { homedir } = userInfo();
+  for (const relative of ['', '.', 'x', '../x']) {
+    t.equal(configPath({ HOME: '/h', XDG_CONFIG_HOME: relative }), '/h/.config/argo/config.toml', relative);
+    t.equal(stateFolder({ HOME: '/h', XDG_STATE_HOME: relative }), '/h/.local/state/argo', relative);
+    t.equal(cacheFolder({ HOME: '/h', XDG_CACHE_HOME: relative }), '/h/.cache/argo', relative);
+    t.equal(configPath({ HOME: relative }), `${homedir}/.config/argo/config.toml`, relative);
+  }
+  t.equal(cacheFolder({}), `${homedir}/.cache/argo`);
+});
+
 void t.test('where files are', async (t) => {
   t.equal(configPath({ HOME: '/h' }), '/h/.config/argo/config.toml');
   t.equal(configPath({ HOME: '/h', XDG_CONFIG_HOME: '/x' }), '/x/argo/config.toml');
   t.equal(configPath({ HOME: '/h', XDG_CONFIG_HOME: '/x', ARGO_CONFIG_HOME: '/a' }), '/a/config.toml');
   t.equal(stateFolder({ HOME: '/h' }), '/h/.local/state/argo');
   t.equal(stateFolder({ XDG_STATE_HOME: '/s' }), '/s/argo');
+  t.equal(cacheFolder({ HOME: '/h' }), '/h/.cache/argo');
+  t.equal(cacheFolder({ HOME: '/h', XDG_CACHE_HOME: '/c' }), '/c/argo');
 });

@@ -1,10 +1,10 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { passwordEntries, readPassword, readSecret, readSecretFile } from '../../config/secret.js';
 import { duration, flag, parseEndpoint, text, whole } from '../../config/values.js';
 import { ArgoError } from '../../kit/errors.js';
+import { homeFolder } from '../../kit/own-folders.js';
 import { keyFormatFault, type SshOptions } from '../../protocols/ssh/connection.js';
 import type { HostKeyPolicy } from '../../protocols/ssh/host-keys.js';
 import { SshSession } from '../../protocols/ssh/session.js';
@@ -122,16 +122,18 @@ function hostKeyOf(access: SshAccess): HostKeyPolicy {
   const acceptsNew = access['accept-new-host-keys'];
   const known = knownHosts(file, acceptsNew);
   if (!acceptsNew) return { knownHosts: known };
-  const remembers = file ?? join(homedir(), '.ssh', 'known_hosts');
+  const remembers = file ?? ownKnownHosts();
   const before = known === '' || known.endsWith('\n') ? '' : '\n';
   return { knownHosts: known, acceptNew: (line) => appendFileSync(remembers, `${before}${line}\n`, { mode: 0o600 }) };
 }
+
+const ownKnownHosts = (): string => join(homeFolder(process.env), '.ssh', 'known_hosts');
 
 /** Without a file of its own: what this user's ssh knows. */
 function knownHosts(file: string | undefined, mayBeAbsent: boolean): string {
   const text = (path: string): string => read(() => readFileSync(path, 'utf8'));
   if (file !== undefined) return mayBeAbsent && !existsSync(file) ? '' : text(file);
-  return ['/etc/ssh/ssh_known_hosts', join(homedir(), '.ssh', 'known_hosts')].filter(existsSync).map(text).join('\n');
+  return ['/etc/ssh/ssh_known_hosts', ownKnownHosts()].filter(existsSync).map(text).join('\n');
 }
 
 /** What was good at the start may have gone away: nothing can be done with the host then, and nothing was. */

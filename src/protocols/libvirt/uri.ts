@@ -1,5 +1,5 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { ownFolder } from '../../kit/own-folders.js';
 
 /** A connection URI of libvirt (https://libvirt.org/uri.html), taken apart. */
 export interface LibvirtUri {
@@ -94,7 +94,7 @@ function parseAuthority(authority: string): { host: string; port?: number; user?
 function defaultSockets(scheme: string, transport: LibvirtUri['transport'], path: string): string[] {
   const isSession = path === '/session';
   if (isSession && transport === 'ssh') return [];
-  const runtime = process.env.XDG_RUNTIME_DIR ?? join(homedir(), '.cache');
+  const runtime = ownFolder(process.env, 'XDG_RUNTIME_DIR', '.cache');
   const folder = isSession ? join(runtime, 'libvirt') : SYSTEM_FOLDER;
   const modular = MODULAR_DAEMONS[scheme];
   return ['libvirt-sock', ...(modular ? [`${modular}-sock`] : [])].map((name) => join(folder, name));
