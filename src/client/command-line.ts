@@ -89,14 +89,22 @@ export function partWords(argv: readonly string[]): { own: string[]; words: stri
 export async function readCommandLine(argv: readonly string[]): Promise<CommandLine> {
   const { own, words, json } = partWords(argv);
   const [command, ...rest] = words;
-  if (command?.toLowerCase() === 'auth') {
-    throw new UsageError('a password must not stand on the command line, where others can see it; use --account NAME');
-  }
+  const instead = insteadOfPassword(words);
+  if (instead !== undefined) throw new UsageError(`a password must not stand on the command line, where others can see it; ${instead}`);
   const isForServer = command !== undefined && command.toLowerCase() !== OWN_COMMAND;
   const asked = isForServer && rest.includes('--help') ? ['help', command] : words;
   // yargs takes longer to load than all the rest of the client: only those who give options pay for it.
   if (own.length === 0) return { options: {}, json, words: asked };
   return { ...(await parseOwn(own)), json, words: asked };
+}
+
+/** What is done instead, where words hold a password. */
+function insteadOfPassword([command = '', ...rest]: readonly string[]): string | undefined {
+  if (command.toLowerCase() === 'auth') return 'use --account NAME';
+  if (command.toLowerCase() !== 'enrol' || rest[0]?.toLowerCase() !== 'approve') return undefined;
+  // NAME [FINGERPRINT] [USER [PASSWORD]]
+  const [, ...login] = rest.slice(1).filter((word) => !word.startsWith('--'));
+  return login.length > (login[0]?.startsWith('SHA256:') === true ? 2 : 1) ? 'give the line `enrol approve …` on standard input' : undefined;
 }
 
 async function parseOwn(own: readonly string[]): Promise<Pick<CommandLine, 'options' | 'print'>> {

@@ -26,6 +26,15 @@ void t.test('what is read', async (t) => {
   t.match((await readCommandLine(['--version'])).print, /^\d+\.\d+\.\d+/);
 });
 
+void t.test('a password is no argument', async (t) => {
+  for (const argv of [['auth', 'a'], ['AUTH', 'a', 'b'], ['enrol', 'approve', 'h1', 'root', 's3cret'], ['Enrol', 'APPROVE', 'h1', 'SHA256:x', 'root', 's3cret', '--json'], ['--json', 'enrol', 'approve', '--x', 'h1', 'root', 's3cret']]) {
+    await t.rejects(readCommandLine(argv), { message: /must not stand on the command line/ }, argv.join(' '));
+  }
+  for (const argv of [['enrol', 'approve'], ['enrol', 'approve', 'h1'], ['enrol', 'approve', 'h1', 'SHA256:x', 'root', '--json'], ['enrol', 'approve', 'h1', 'root'], ['enrol', 'refuse', 'a', 'b', 'c', 'd']]) {
+    t.match(await readCommandLine(argv), { words: argv.filter((word) => word !== '--json') });
+  }
+});
+
 void t.test('what is refused', async (t) => {
   for (const argv of [['--frob', 'list'], ['--password', 'x', 'list'], ['--password=x', 'list'], ['--server'], ['-x', 'list'], ['auth', 'a', 'b'], ['AUTH', 'a', 'b']]) {
     await t.rejects(readCommandLine(argv), argv.join(' '));
