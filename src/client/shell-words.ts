@@ -89,8 +89,16 @@ export function readBash(line: string): { readonly words: readonly string[]; rea
   return { words, open };
 }
 
-/** A text as bash reads it as nothing else. @param quote that is open in front of it; the closing one is left out */
+/**
+ * A text as bash reads it as nothing else.
+ * @param quote that is open in front of it. bash closes it, unless it sees one at the end, whatever that is: there it is closed here
+ */
 export function writeBash(text: string, quote: Quote): string {
+  const written = withinQuote(text, quote);
+  return quote !== '' && written.endsWith(quote) ? written + quote : written;
+}
+
+function withinQuote(text: string, quote: Quote): string {
   if (quote === "'") return text.replaceAll("'", "'\\''");
   // a ! would be one of the history within these quotes, too, with a backslash that stays
   if (quote === '"') return text.replace(/[$`"\\]/g, '\\$&').replaceAll('!', '"\\!"');

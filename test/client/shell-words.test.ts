@@ -3,11 +3,13 @@ import { readBash, writeBash } from '../../src/client/shell-words.js';
 import { runProgram } from '../support/programs.js';
 import { lacks } from '../support/peers.js';
 
-const TEXTS = ['lj', 'a b', ' a ', '$(touch x)', '`touch x`', '$HOME', "it's", '"', 'a"b', '\\', 'a\\', 'a\\b', '\\$', '!', 'bang!x', '~', '~root', '#x', '*', '[a]', '?', '{a,b}', '&', ';x', '|', '<x', '>x', '(x)', 'a=b', 'a:b', '@x', '-x', 'é ü', '日本', '😀 x', '%s', '^a', "''", '""', "'\"'", '$', '$$', '"$x"'];
+const TEXTS = ['lj', 'a b', ' a ', '$(touch x)', '`touch x`', '$HOME', "it's", '"', 'a"b', '\\', 'a\\', 'a\\b', '\\$', '!', 'bang!x', '~', '~root', '#x', '*', '[a]', '?', '{a,b}', '&', ';x', '|', '<x', '>x', '(x)', 'a=b', 'a:b', '@x', '-x', 'é ü', '日本', '😀 x', '%s', '^a', "''", '""', "'\"'", 'bang!', "it'", '"star*"', '$', '$$', '"$x"'];
 
 void t.test('what is written is what bash reads, and we', { skip: lacks('bash') }, async (t) => {
   const quotes = ['', '"', "'"] as const;
-  const written = quotes.flatMap((quote) => TEXTS.map((text) => ({ text, word: `${quote}${writeBash(text, quote)}${quote}` })));
+  // bash sees to the closing quote, unless one is there
+  const closed = (word: string, quote: string): string => (word.endsWith(quote) ? word : word + quote);
+  const written = quotes.flatMap((quote) => TEXTS.map((text) => ({ text, word: quote + closed(writeBash(text, quote), quote) })));
   const line = written.map(({ word }) => word).join(' ');
   const { stdout } = await runProgram('bash', ['--noprofile', '--norc', '-c', `printf '%s\\n' ${line}`]);
   t.same(stdout.split('\n').slice(0, -1), written.map(({ text }) => text));
