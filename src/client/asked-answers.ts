@@ -45,8 +45,12 @@ async function firstAnswers(output: Readable): Promise<Answers | undefined> {
   }
 }
 
+/** With these the server says no, or that it does not know what is asked; any other reason may be gone a moment later. */
+const NOTHING_THERE: ReadonlySet<string> = new Set(['NOT ALLOWED', 'NOT AUTHENTICATED', 'NOT SUPPORTED', 'USAGE', 'UNKNOWN COMMAND', 'BAD REQUEST']);
+
 /**
- * Asks the server and keeps what it says. What it says no to is kept as nothing; where it does not let us in, nothing stays.
+ * Asks the server and keeps what it says. What it says no to is kept as nothing; what it cannot say now, as it said it before;
+ * where it does not let us in, nothing stays.
  * @returns undefined where it could not be asked
  */
 export async function askAnswers(session: Session, kept: KeptAnswers): Promise<Answers | undefined> {
@@ -54,24 +58,34 @@ export async function askAnswers(session: Session, kept: KeptAnswers): Promise<A
   try {
     await session.connect(signal);
     const answers: Record<string, readonly string[]> = {};
-    for (const line of COMPLETION_LINES) answers[line] = await linesOf(session, line, signal);
-    kept.write(answers);
+    const before = kept.read();
+    let at: number | undefined;
+    for (const line of COMPLETION_LINES) {
+      const lines = await linesOf(session, line, signal);
+      if (lines === undefined) at = before?.at;
+      answers[line] = lines ?? before?.answers[line] ?? [];
+    }
+    kept.write(answers, at);
     return answers;
   } catch (error) {
-    if (error instanceof ArgoError && error.phrase === 'NOT AUTHENTICATED') kept.forget();
+    if (error instanceof ArgoError && error.phrase === 'NOT AUTHENTICATED') kept.refuse();
+    if (error instanceof ArgoError && error.phrase === 'CERTIFICATE REJECTED') kept.forget();
     return undefined;
   } finally {
     session.close();
   }
 }
 
-/** @throws ArgoError of a connection that has ended · the signal's reason */
-async function linesOf(session: Session, line: string, signal: AbortSignal): Promise<readonly string[]> {
+/** Ends this process, if it still runs by then. By a signal: `process.exit` would wait for the thread that hangs in a file. @param ms from now */
+export const endWithin = (ms: number): void => void setTimeout(() => process.kill(process.pid, 'SIGKILL'), ms).unref();
+
+/** @returns undefined where the server cannot say it now @throws ArgoError of a connection that has ended · the signal's reason */
+async function linesOf(session: Session, line: string, signal: AbortSignal): Promise<readonly string[] | undefined> {
   const lines: string[] = [];
   let size = 0;
   for await (const batch of session.run(requestFromLine(line), signal)) {
     for (const event of batch) {
-      if (event.kind === 'error') return [];
+      if (event.kind === 'error') return NOTHING_THERE.has(event.phrase) ? [] : undefined;
       if (event.kind !== 'body') continue;
       size += event.text.length;
       if (size > LONGEST_ANSWER) throw new ArgoError('FAILED', `the answer to ${line} is too long`);

@@ -31,7 +31,10 @@ const OPTIONS = {
 const FLAGS = new Set(['--tls', '--no-tls']);
 /** With the name of a shell; without one, it is the shell of whoever asks. */
 export const COMPLETION = '--completion';
-export const TAKES_VALUE: ReadonlySet<string> = new Set(['--server', '--account', '--ca-file', '--fingerprint', '--config']);
+/** By what they are called in {@link ClientOptions}. */
+export const TAKES_VALUE: ReadonlyMap<string, 'server' | 'account' | 'caFile' | 'fingerprint' | 'config'> = new Map([
+  ['--server', 'server'], ['--account', 'account'], ['--ca-file', 'caFile'], ['--fingerprint', 'fingerprint'], ['--config', 'config'],
+]);
 
 /** The one command that is the client's own: it goes to no argo-server. */
 export const OWN_COMMAND = 'vmserverd';

@@ -1,6 +1,7 @@
 /**
- * What `argo --completion SHELL` prints, and what packages bring along. Each script asks `argo --complete SHELL …`
- * (shell-completion.ts), which answers with a candidate a line, or fails where the shell is to complete in its own way.
+ * What `argo --completion SHELL` prints, and what packages bring along. Each script asks `argo --complete SHELL`
+ * (shell-completion.ts), and tells it what is typed through a pipe: arguments can be read by everybody, those of `printf` are
+ * none, since it is built in. It answers with a candidate a line, or fails where the shell is to complete in its own way.
  * None of them evaluates anything: what a server calls a machine is text. `command` passes by an alias of the same name.
  */
 
@@ -11,7 +12,7 @@ const BASH = [
   '{',
   '    local answer candidate',
   '    COMPREPLY=()',
-  '    if ! answer=$(command argo --complete bash "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null); then',
+  '    if ! answer=$(builtin printf "%s\\0" "${COMP_LINE:0:COMP_POINT}" "$2" | command argo --complete bash 2>/dev/null); then',
   '        compopt -o bashdefault -o default',
   '        return',
   '    fi',
@@ -34,7 +35,7 @@ const ZSH = [
   '    local -a candidates fitting',
   '    # within these a backslash is one',
   '    [[ $compstate[quote] != "\'" ]] || typed=$PREFIX',
-  '    if ! answer=$(command argo --complete zsh "${(@Q)words[1,CURRENT-1]}" "$typed" 2>/dev/null); then',
+  '    if ! answer=$(builtin printf "%s\\0" "${(@Q)words[1,CURRENT-1]}" "$typed" | command argo --complete zsh 2>/dev/null); then',
   '        [[ $PREFIX != --*=* ]] || compset -P 1 "*="',
   '        _files',
   '        return',
@@ -65,7 +66,7 @@ const FISH = [
   'function __argo_candidates',
   '    set -l before (commandline -opc)',
   "    set -l kind (commandline -ct | string match -r '^(?:@|-[\\w-]*=?|[\\w.-]+/)')",
-  '    command argo --complete fish $before "$kind" 2>/dev/null; or __fish_complete_path (commandline -ct)',
+  '    builtin printf "%s\\0" $before "$kind" | command argo --complete fish 2>/dev/null; or __fish_complete_path (commandline -ct)',
   'end',
   "complete -c argo -f -a '(__argo_candidates)'",
 ];

@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** How long after a server was asked it is not asked again, whatever came of it, in milliseconds. */
 const ASK_AGAIN = 5000;
+/** How long it is not asked again after it has refused a login, in milliseconds: each is a failed one more, for which it may lock the account. */
+const REFUSED_FOR = 5 * 60 * 1000;
+/** How far the clock of a file may be ahead of ours, in milliseconds: it may be that of a server of files. */
+const AHEAD = 60_000;
 /** How long answers are of use while no newer ones are to be had, in milliseconds: machines come and go. */
 const LONGEST = 24 * 60 * 60 * 1000;
 /** Of one answer this much is kept, in characters; a Tab has to read all of it. */
@@ -20,6 +24,8 @@ export interface Whose {
   readonly server: string;
   /** empty for somebody who has not logged in */
   readonly account: string;
+  /** how the server proves that it is the one: what another has told at the same place is not taken for its words */
+  readonly trust: string;
 }
 
 /** The lines of answers, by what was asked. */
@@ -34,14 +40,14 @@ export class KeptAnswers {
   readonly #file: string;
   readonly #whose: Whose;
 
-  constructor(folder: string, { server, account }: Whose) {
+  constructor(folder: string, { server, account, trust }: Whose) {
     this.#folder = folder;
-    this.#whose = { server, account };
-    this.#file = join(folder, `completion-${createHash('sha256').update(JSON.stringify([server, account])).digest('hex').slice(0, 32)}`);
+    this.#whose = { server, account, trust };
+    this.#file = join(folder, `completion-${createHash('sha256').update(JSON.stringify([server, account, trust])).digest('hex').slice(0, 32)}`);
   }
 
-  /** @returns undefined where there is nothing that could be offered */
-  read(): { readonly answers: Answers; readonly isFresh: boolean } | undefined {
+  /** @returns undefined where there is nothing that could be offered; `at` is when it was told, in milliseconds */
+  read(): { readonly answers: Answers; readonly isFresh: boolean; readonly at: number } | undefined {
     let handle: number | undefined;
     try {
       handle = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -57,7 +63,7 @@ export class KeptAnswers {
       )
         return undefined;
       const answers = readAnswers(readFileSync(handle, 'utf8'), this.#whose);
-      return answers && { answers, isFresh: age < ASK_AGAIN };
+      return answers && { answers, isFresh: age < ASK_AGAIN, at: facts.mtimeMs };
     } catch {
       return undefined;
     } finally {
@@ -65,36 +71,53 @@ export class KeptAnswers {
     }
   }
 
-  /** Keeps answers in place of others, and sweeps out what is too old to be of use, whoever's it is. */
-  write(answers: Answers): void {
+  /** Keeps answers in place of others. @param at when the oldest of them was told, in milliseconds; left out: now */
+  write(answers: Answers, at?: number): void {
     const next = `${this.#file}.${process.pid}`;
     try {
-      this.#sweep();
       writeFileSync(next, JSON.stringify({ ...this.#whose, answers }), { mode: 0o600, flag: 'wx' });
+      if (at !== undefined) utimesSync(next, at / 1000, at / 1000);
       renameSync(next, this.#file);
+      remove(this.#refused);
     } catch {
       remove(next);
     }
   }
 
-  /** The server does not let us in any more: what it told is not ours to know. */
+  /** The server is not the one that it was: what it told is nothing to go by. */
   forget(): void {
     remove(this.#file);
   }
 
-  /** Takes it on to ask the server. @returns false where somebody did a moment ago */
-  takeTurn(): boolean {
-    const mark = `${this.#file}.asked`;
+  /** The server does not let us in any more: what it told is not ours to know, and for a while it is not asked. */
+  refuse(): void {
+    this.forget();
     try {
-      const facts = statSync(mark, { throwIfNoEntry: false });
-      if (facts !== undefined && ageOf(facts) >= 0 && ageOf(facts) < ASK_AGAIN) return false;
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      rmSync(mark, { force: true });
-      writeFileSync(mark, '', { mode: 0o600, flag: 'wx' });
+      mark(this.#refused);
     } catch {
-      // then each Tab asks for itself
+      // then nobody has had a turn
     }
-    return true;
+  }
+
+  /**
+   * Takes it on to ask the server, and sweeps out what is too old to be of use, whoever's it is.
+   * @returns false where somebody did a moment ago, or where that could not be marked: each Tab would ask anew, and start a process
+   */
+  takeTurn(): boolean {
+    const asked = `${this.#file}.asked`;
+    try {
+      if (isWithin(this.#refused, REFUSED_FOR) || isWithin(asked, ASK_AGAIN)) return false;
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      this.#sweep();
+      mark(asked);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  get #refused(): string {
+    return `${this.#file}.refused`;
   }
 
   #sweep(): void {
@@ -107,7 +130,22 @@ export class KeptAnswers {
 }
 
 /** Milliseconds; less than 0 where the clock was put back. The time of a file is finer than that of the clock. */
-const ageOf = ({ mtimeMs }: { readonly mtimeMs: number }): number => Date.now() - Math.floor(mtimeMs);
+function ageOf({ mtimeMs }: { readonly mtimeMs: number }): number {
+  const age = Date.now() - Math.floor(mtimeMs);
+  return age < 0 && age >= -AHEAD ? 0 : age;
+}
+
+/** Whether a mark was made, and less than so many milliseconds ago. */
+function isWithin(path: string, ms: number): boolean {
+  const facts = statSync(path, { throwIfNoEntry: false });
+  return facts !== undefined && ageOf(facts) >= 0 && ageOf(facts) < ms;
+}
+
+/** Makes a mark of this moment. @throws where somebody else just did, or nobody can */
+function mark(path: string): void {
+  rmSync(path, { force: true });
+  writeFileSync(path, '', { mode: 0o600, flag: 'wx' });
+}
 
 /** What cannot be removed is somebody else's, and not read either. */
 function remove(path: string): void {
@@ -130,9 +168,9 @@ export function mostOf(lines: readonly string[]): readonly string[] {
 }
 
 /** @returns undefined for what is not as we have written it, or not for this account */
-function readAnswers(text: string, { server, account }: Whose): Answers | undefined {
+function readAnswers(text: string, { server, account, trust }: Whose): Answers | undefined {
   const kept = JSON.parse(text) as Partial<Whose & { answers: unknown }> | null;
-  if (kept?.server !== server || kept.account !== account || typeof kept.answers !== 'object' || kept.answers === null) return undefined;
+  if (kept?.server !== server || kept.account !== account || kept.trust !== trust || typeof kept.answers !== 'object' || kept.answers === null) return undefined;
   const isWhole = Object.values(kept.answers).every((lines) => Array.isArray(lines) && lines.every((line) => typeof line === 'string'));
   return isWhole ? kept.answers as Answers : undefined;
 }

@@ -69,7 +69,7 @@ async function run(argv: readonly string[], stdout: Output, stderr: Output): Pro
 async function complete([what, ...words]: readonly string[], stdout: Output): Promise<ExitCode> {
   const { askForCompletion, printCompletions } = await import('./shell-completion.js');
   const sources = { config: loadConfig, settings: loadSettings, session: silentSession };
-  if (what === COMPLETE) return await printCompletions(words, stdout, sources) ? EXIT.done : EXIT.failed;
+  if (what === COMPLETE) return await printCompletions(words[0] ?? '', process.stdin, stdout, sources) ? EXIT.done : EXIT.failed;
   await askForCompletion(words, stdout, sources);
   return EXIT.done;
 }

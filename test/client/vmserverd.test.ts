@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { makeCertificate, VmserverdDouble } from '../peers/vmserverd-double.js';
 import { lacks } from '../support/peers.js';
-import { argo, makeHome, Terminal } from './support/argo.js';
+import { argo, complete, makeHome, Terminal } from './support/argo.js';
 
 const INC = '<op>inc</op><in><number>42</number></in>';
 const ANSWER = '<exec><product id="GSX"><title>VMware Server</title><version>1.0.3 build-44356</version><build>44356</build></product><returncode>1</returncode><out><number>43</number></out></exec>';
@@ -71,8 +71,8 @@ void t.test('a table of config.toml, and TLS', { skip: lacks('openssl') }, async
   table('');
   t.match(await run(), { code: 1, stdout: '', stderr: new RegExp(`^argo: CERTIFICATE REJECTED: .*SHA256:${tls.fingerprint.replaceAll('+', '\\+')}; nothing was sent`) });
   t.equal(double.logins, logins);
-  t.same(await argo(home, ['--complete', 'zsh', 'argo', '--config', config, 'vmserverd', 'g']), { code: 0, stdout: 'gsx1\n', stderr: '' });
-  t.same(await argo(home, ['--complete', 'zsh', 'argo', '--config', config, 'vmserverd', 'gsx1', '']), { code: 0, stdout: 'exec\n', stderr: '' });
+  t.same(await complete(home, 'zsh', ['argo', '--config', config, 'vmserverd', 'g']), { code: 0, stdout: 'gsx1\n', stderr: '' });
+  t.same(await complete(home, 'zsh', ['argo', '--config', config, 'vmserverd', 'gsx1', '']), { code: 0, stdout: 'exec\n', stderr: '' });
 });
 
 void t.test('a password is asked for without showing it', { skip: lacks('script') }, async (t) => {

@@ -48,7 +48,7 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
     t.match(await inside('argo-server audit'), / steve .* stop .*demo\/lj: done/);
 
     // the first Tab waits for a second only
-    await until(async () => await inside('argo --complete zsh argo status l') === 'lj\n', KEPT_WITHIN_MS, 'completion');
+    await until(async () => await inside("printf '%s\\0' argo status l | argo --complete zsh") === 'lj\n', KEPT_WITHIN_MS, 'completion');
     t.equal(await inside(`bash -c '. /usr/share/bash-completion/completions/argo; COMP_LINE="argo status l" COMP_POINT=13; _argo argo l status; echo "\${COMPREPLY[@]}"'`), 'lj\n', 'bash');
     if (existsSync('/usr/bin/fish')) t.equal(await inside(`fish -c 'complete -C "argo status l"'`), 'lj\n', 'fish');
     for (const [shell, path] of Object.entries(COMPLETIONS)) t.equal(await root.read(path), await inside(`argo --completion ${shell}`), shell);

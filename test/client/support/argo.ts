@@ -45,9 +45,18 @@ function runsIn(pid: string, home: string): boolean {
   }
 }
 
+/** The command lines of what runs there, as everybody can read them. */
+export const runningIn = (home: string): string[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name) && runsIn(name, home)).map((pid) => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+});
+
 /** Waits for what asks a server for completion, which goes on when the client has ended. */
 export const untilIdle = (home: string): Promise<void> =>
-  until(() => !readdirSync('/proc').some((name) => /^\d+$/.test(name) && runsIn(name, home)), WITHIN_MS, `the end of what runs in ${home}`);
+  until(() => runningIn(home).length === 0, WITHIN_MS, `the end of what runs in ${home}`);
 
 /** Runs `argo` to its end, without a terminal. */
 export function argo(home: string, args: readonly string[], { env, input, interruptAfter }: RunOptions = {}): Promise<Run> {
@@ -66,6 +75,10 @@ export function argo(home: string, args: readonly string[], { env, input, interr
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });
 }
+
+/** What completion scripts get. @param words for bash the line and what is replaced of it; for others those of the line */
+export const complete = (home: string, shell: string, words: readonly string[], env?: Record<string, string>): Promise<Run> =>
+  argo(home, ['--complete', shell], { input: words.map((word) => `${word}\0`).join(''), ...env !== undefined && { env } });
 
 /** `argo` on a pseudo-terminal, which script(1) makes. */
 export class Terminal {

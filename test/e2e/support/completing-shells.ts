@@ -1,14 +1,14 @@
 import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ARGO, argo, makeHome, Terminal, untilIdle } from '../../client/support/argo.js';
+import { ARGO, argo, complete, makeHome, Terminal, untilIdle } from '../../client/support/argo.js';
 import { startDaemon } from '../../support/daemon.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
 import { configuration, PASSWORD } from './client-daemon.js';
 
 /** Names that shells take apart, or read as something of their own. Those that would run leave a file behind. */
-const NAMES = ['a:b', 'a:cd', 'with blank', 'br[1]', 'k=v', '$HOME', '$(touch ran-1)x', '`touch ran-2`x', "it's", 'qu"ote', 'ba\\ck', 'bang!', 'semi;touch ran-3', 'p|touch ran-4', 'star*', '~tilde', 'eé', '{a,b}', '#hash', '-dash', '@at'];
+const NAMES = ['a:b', 'a:cd', 'with blank', 'br[1]', 'k=v', '$HOME', '$(touch ran-1)x', '`touch ran-2`x', "it's", 'qu"ote', 'ba\\ck', 'bang!', 'semi;touch ran-3', 'p|touch ran-4', 'star*', '~tilde', 'eé', '{a,b}', '#hash', '-dash', '@at', 'nb\u00a0sp'];
 const PROVIDER = `
 [providers.odd]
 type = "sim"
@@ -57,6 +57,8 @@ export const CASES: readonly Case[] = [
   ["status 'qu", 'status', 'qu"ote'],
   ['status ba\\\\', 'status', 'ba\\ck'],
   ['status ban', 'status', 'bang!'],
+  ['status "ban', 'status', 'bang!'],
+  ['status nb', 'status', 'nb\u00a0sp'],
   ['status sem', 'status', 'semi;touch ran-3'],
   ['status p', 'status', 'p|touch ran-4'],
   ['status eé', 'status', 'eé'],
@@ -88,7 +90,7 @@ async function makeLogin(test: { teardown(end: () => unknown): unknown }, shell:
   writeFileSync(join(config, 'config.toml'), `server = "127.0.0.1:${port}"\naccount = "steve"\npassword = ${JSON.stringify(PASSWORD)}\n\n[servers.lab]\nserver = "127.0.0.1:1"\n`, { mode: 0o600 });
   writeFileSync(join(home, 'script'), (await argo(home, ['--completion', shell])).stdout);
   writeFileSync(join(home, 'some.toml'), '');
-  await until(async () => (await argo(home, ['--complete', 'zsh', 'argo', 'status', 'l'])).stdout === 'lj\n', KEPT_WITHIN_MS, 'names are kept');
+  await until(async () => (await complete(home, 'zsh', ['argo', 'status', 'l'])).stdout === 'lj\n', KEPT_WITHIN_MS, 'names are kept');
   return { home, env: { PATH: `${bin}:${process.env.PATH}`, HOME: home } };
 }
 
