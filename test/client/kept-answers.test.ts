@@ -1,7 +1,10 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { askAnswers } from '../../src/client/asked-answers.js';
 import { KeptAnswers, mostOf } from '../../src/client/kept-answers.js';
+import type { Session } from '../../src/client/session.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import { must } from '../peers/enclosure.js';
 import { lacks } from '../support/peers.js';
 import { age } from './support/age.js';
@@ -128,6 +131,18 @@ void t.test('where a login was refused it is left alone for a while', async (t) 
   kept.write(ANSWERS);
   later(60);
   t.ok(kept.takeTurn(), 'until it lets us in');
+});
+
+void t.test('what another server may have told is not kept', async (t) => {
+  const kept = new KeptAnswers(makeFolder(t), STEVE);
+  const failing = (phrase: 'CERTIFICATE REJECTED' | 'UNREACHABLE'): Session =>
+    ({ connect: () => Promise.reject(new ArgoError(phrase)), close: () => { /* there is nothing */ } }) as unknown as Session;
+  kept.write(ANSWERS);
+  t.equal(await askAnswers(failing('UNREACHABLE'), kept), undefined);
+  t.match(kept.read(), FRESH);
+  t.equal(await askAnswers(failing('CERTIFICATE REJECTED'), kept), undefined);
+  t.equal(kept.read(), undefined);
+  t.ok(kept.takeTurn(), 'and it is asked again');
 });
 
 void t.test('a folder that cannot be used is as good as none', async (t) => {
