@@ -6,7 +6,7 @@
  *     npm test                    everything
  *     npm test -- --unit          those that start neither programs nor a daemon, without the linter: a minute or so
  *     npm test -- --no-e2e        without test/e2e
- *     npm test -- --core          of these, what depends on Node itself and what the gate consists of: without documents, types, drivers, fleet, plans and three large gateways
+ *     npm test -- --core          of these, what depends on Node itself and what the gate consists of: without documents, types, the client, drivers, fleet, plans and three large gateways
  *     npm test -- --coverage      says how many lines were run, by folder; too few are a failure
  *     npm test -- --no-lint       without the linter
  *     npm test -- --watch         runs those that a change is about, or those named, whenever a file is saved: watch.js
@@ -50,7 +50,7 @@ const BUILDS = 'test/e2e/esxi-peers.test.ts';
 /** Told when nothing more is begun but what runs one at a time: a core is free then. .ci/node-24 waits for it. */
 const BESIDE_DONE = 'what is left runs alone';
 /** What is left out of the tests that run on another Node, too: more than half of all, which uses the rest. */
-const NOT_CORE = /^test\/(?:docs|drivers|fleet|plans|types|gateways\/(?:oms|vmserverd|zabbix))\//;
+const NOT_CORE = /^test\/(?:client|docs|drivers|fleet|plans|types|gateways\/(?:oms|vmserverd|zabbix))\//;
 const OPTIONS = ['--unit', '--no-e2e', '--core', '--coverage', '--no-lint', '--watch'];
 
 /** @typedef {import('./test-file.js').Result} Result */
