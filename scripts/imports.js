@@ -61,6 +61,23 @@ export function readGraph(folder = fromRoot('src')) {
   return new Map(sources(folder).map((file) => [relative(folder, file), importsOf(file).map((target) => relative(folder, target))]));
 }
 
+/**
+ * Reads sources, and which of them have something in their text. All paths are below the project's folder.
+ * @param {string[]} folders those that are not there have none @param {RegExp} mark
+ * @returns {{ graph: Graph, marked: Set<string> }}
+ */
+export function readMarked(folders, mark) {
+  /** @type {Set<string>} */
+  const marked = new Set();
+  const files = folders.map((folder) => fromRoot(folder)).filter((folder) => existsSync(folder)).flatMap(sources);
+  const graph = new Map(files.map((file) => {
+    const text = readFileSync(file, 'utf8');
+    if (mark.test(text)) marked.add(relative(fromRoot(), file));
+    return [relative(fromRoot(), file), importsOf(file, text).map((target) => relative(fromRoot(), target))];
+  }));
+  return { graph, marked };
+}
+
 /** The modules that need each other, each circle once, as the path that leads back. @returns {string[][]} */
 export function circles(/** @type {Graph} */ graph) {
   /** @type {string[][]} */

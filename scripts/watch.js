@@ -5,11 +5,11 @@
  *
  * What is put together of the sources (the daemon, the command, the page) is made anew only where one of the tests runs it.
  */
-import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { neededBy, testsFor } from './dependents.js';
-import { importsOf, sources } from './imports.js';
+import { readMarked } from './imports.js';
 import { BUILD_INFO, forgetCompiled, prepareOrExit, removeOrphans, SOURCES, staleSources } from './prepare.js';
 import { add, sumLine } from './results.js';
 import { fromRoot } from './root.js';
@@ -80,19 +80,6 @@ class Changes {
     this.#round = new AbortController();
     return this.#round.signal;
   }
-}
-
-/** The sources, what each imports, and those that run what was put together. Paths below the project's folder. */
-function readSources() {
-  /** @type {Set<string>} */
-  const runners = new Set();
-  const files = SOURCES.map((folder) => fromRoot(folder)).filter((folder) => existsSync(folder)).flatMap(sources);
-  const graph = new Map(files.map((file) => {
-    const text = readFileSync(file, 'utf8');
-    if (RUNS_BUNDLE.test(text)) runners.add(short(file));
-    return [short(file), importsOf(file, text).map(short)];
-  }));
-  return { graph, runners };
 }
 
 /** Compiles sources as tsc does, but for their types. @param {string[]} files @returns {Promise<boolean>} whether they could be */
@@ -172,7 +159,7 @@ async function runTests(tests, failed, signal) {
  * @returns {Promise<boolean>} whether all was run
  */
 async function testChange({ files, named, failed, unbuilt, since }, signal) {
-  const { graph, runners } = readSources();
+  const { graph, marked: runners } = readMarked(SOURCES, RUNS_BUNDLE);
   const { chosen, more } = named === undefined ? choose(graph, files, failed) : { chosen: named, more: 0 };
   if (neededBy(graph, chosen).some((file) => runners.has(file)) && !await putTogether(unbuilt, signal)) return false;
   const sum = await runTests(chosen, failed, signal);

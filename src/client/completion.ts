@@ -1,6 +1,8 @@
 import { isPattern } from '../kit/patterns.js';
 import { tagWord } from '../kit/tags.js';
+import { inQuotes } from '../kit/text.js';
 import { COMMANDS_LINE, readCommands, type VerbFacts } from './commands.js';
+import { bodyOf } from './replies.js';
 import { requestFromLine, splitLine } from './request.js';
 import type { Session } from './session.js';
 
@@ -30,7 +32,7 @@ export function askSession(session: Session): Ask {
     const lines: string[] = [];
     try {
       for await (const batch of session.run(requestFromLine(line), AbortSignal.timeout(PATIENCE))) {
-        for (const event of batch) if (event.kind === 'body' && lines.length < MAX_NAMES) lines.push(event.text);
+        for (const text of bodyOf(batch)) if (lines.length < MAX_NAMES) lines.push(text);
       }
     } catch {
       // Completion is a help; what is wrong with the server is said when a command is sent.
@@ -117,7 +119,7 @@ export class Completer {
 
 /** A name as it has to be typed: in quotes where it would fall apart or be taken for a pattern. */
 const literal = (name: string): string =>
-  (isPattern(name) || /^["@-]|\s/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name);
+  (isPattern(name) || /^["@-]|\s/.test(name) ? inQuotes(name) : name);
 
 /** How what has a tag is named, from a line of `tag list`: its level, the tag. Those of level 2 are groups. */
 function selections(line: string): string[] {

@@ -1,7 +1,7 @@
 import { isPattern } from '../kit/patterns.js';
 import { ArgoError } from '../kit/errors.js';
 import { isTag, isTagWord, QUOTED_TAG, TAG_PREFIX, tagWord } from '../kit/tags.js';
-import { trimmed } from '../kit/text.js';
+import { inQuotes, trimmed } from '../kit/text.js';
 import type { CommandFacts, VerbFacts } from './commands.js';
 
 /** One word of a request. A quoted one is a literal name: globs and ranges mean nothing in it. */
@@ -79,7 +79,7 @@ function withTargets(request: Request, words: readonly Word[], { on, words: own,
 export function quoteWord(text: string): string {
   if (CONTROL.test(text)) throw new ArgoError('BAD REQUEST', 'an argument holds a control character');
   if (isTagWord(text) && isTag(text.slice(TAG_PREFIX.length))) return tagWord(text.slice(TAG_PREFIX.length));
-  return text === '' || /^"|\s/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : text;
+  return text === '' || /^"|\s/.test(text) ? inQuotes(text) : text;
 }
 
 /**

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { homeFolder } from '../kit/own-folders.js';
 import { isPattern } from '../kit/patterns.js';
-import { formatEndpoint, harmless } from '../kit/text.js';
+import { formatEndpoint, harmless, inQuotes } from '../kit/text.js';
 import { askAnswers, endWithin, knownAnswers } from './asked-answers.js';
 import { Completer } from './completion.js';
 import { readOwnOptions } from './completion-options.js';
@@ -176,7 +176,7 @@ function asArgument(candidate: string, typed: string, shell: string): string | u
   const isHome = shell === 'fish' && text.startsWith('~');
   const isSelf = !isHome && (!quoted || !(isPattern(text) || /^["@-]/.test(text)));
   if (isSelf && text.startsWith(typed)) return text;
-  const inQuotes = `"${text.replace(/["\\]/g, '\\$&')}"`;
+  const whole = inQuotes(text);
   const isName = quoted || !/^[@-]/.test(text);
-  return isName && (inQuotes.startsWith(typed) || (!isSelf && text.startsWith(typed))) ? inQuotes : undefined;
+  return isName && (whole.startsWith(typed) || (!isSelf && text.startsWith(typed))) ? whole : undefined;
 }

@@ -40,9 +40,12 @@ export function idFromWord(word: string): string {
   return word.replace(ESCAPED, (_, long?: string, short?: string) => String.fromCharCode(Number.parseInt(long ?? short!, 16)));
 }
 
+/** A word in the quotes of the line protocol, in which it stands for nothing but itself. */
+export const inQuotes = (word: string): string => `"${word.replace(/["\\]/g, '\\$&')}"`;
+
 /** A name as it is typed in a request: in quotes where it holds blanks or would be taken for a pattern, a group or an option. */
 export function typed(name: string): string {
-  return /[\s"*?[]|^@|^--/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name;
+  return /[\s"*?[]|^@|^--/.test(name) ? inQuotes(name) : name;
 }
 
 const ENDS = /^[ \t\r\n]+|(?<![ \t\r\n])[ \t\r\n]+$/g;
@@ -54,7 +57,7 @@ const ENDS = /^[ \t\r\n]+|(?<![ \t\r\n])[ \t\r\n]+$/g;
 export const trimmed = (line: string): string => line.replace(ENDS, '');
 
 /** A word of a body line that programs take apart: in quotes where it holds blanks or quotes, or nothing. */
-export const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`);
+export const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : inQuotes(word));
 
 /** Words of others, which may have many lines, as a part of one. @param most characters; what is cut off shows as `…` */
 export function oneLine(words: string, most = Infinity): string {
