@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hash } from 'bcrypt';
 import t from 'tap';
@@ -7,7 +6,7 @@ import { connect } from '../support/line-client.js';
 import { lacks } from '../support/peers.js';
 import { runProgram } from '../support/programs.js';
 import { Ansible, ANSIBLE_PROGRAMS, PLAYER, serverOf, type Result, type Told } from './support/ansible.js';
-import { PASSWORD, startIntegrated } from './support/integrations.js';
+import { PASSWORD, selfSigned, startIntegrated } from './support/integrations.js';
 
 const skip = lacks(...ANSIBLE_PROGRAMS, 'openssl');
 const WRONG = 'wr0ng-se-cret';
@@ -30,12 +29,11 @@ const each = <Key extends keyof Told>({ instances }: Result, key: Key): Record<s
 
 await t.test('modules and inventory with a server', { skip }, async (t) => {
   const ansible = await Ansible.install(t);
-  const [key, cert] = [join(ansible.folder, 'key.pem'), join(ansible.folder, 'cert.pem')];
-  await runProgram('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=lab', '-addext', 'subjectAltName=IP:127.0.0.1']);
+  const { cert, files } = await selfSigned(t);
   const digest = (await runProgram('openssl', ['x509', '-in', cert, '-noout', '-fingerprint', '-sha256'])).stdout.trim().split('=')[1]!;
   const reader = `[accounts.reader]\npassword = "${await hash(PASSWORD, BCRYPT_COST)}"\ngrants = [{ instances = ["web*"], commands = ["read"] }]\n`;
   const tls = 'tls-listen = ["127.0.0.1:0"]\ntls-cert = "cert.pem"\ntls-key = "key.pem"';
-  const daemon = await startIntegrated(t, PLAYER, `${reader}${TABLES}`, tls, { 'cert.pem': readFileSync(cert), 'key.pem': readFileSync(key) });
+  const daemon = await startIntegrated(t, PLAYER, `${reader}${TABLES}`, tls, files);
   const server = serverOf(daemon);
   const secure = { server: `127.0.0.1:${daemon.ports[1]}` };
   const client = await connect(daemon.port);

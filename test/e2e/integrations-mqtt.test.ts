@@ -1,10 +1,8 @@
-import { hash } from 'bcrypt';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { BCRYPT_COST } from '../../src/kit/limits.js';
 import { MQTT_STALL } from '../../src/kit/mqtt-limits.js';
 import { discoveryFaults } from '../mqtt/home-assistant.js';
 import { MQTT_PROGRAMS, Mosquitto, type Onlooker } from '../peers/mosquitto.js';
@@ -16,15 +14,13 @@ import { runNode } from '../support/programs.js';
 import { fromRoot } from '../support/paths.js';
 import { runSessions } from '../support/sessions.js';
 import { bridgeFile, programFolder, RunningBridge } from './support/bridge.js';
+import { bridgeConfig as ofBridge, BROKER_PASSWORD, HASH, PASSWORD } from './support/bridge-world.js';
 import { until } from '../support/until.js';
 
 /** A real argo-server, Debian's mosquitto, and mosquitto_sub as the one who sees what Home Assistant would. */
 
 const skip = lacks(...MQTT_PROGRAMS);
 const WITHIN_MS = 60_000;
-const PASSWORD = 'gate-secret';
-const BROKER_PASSWORD = 'broker-secret';
-const HASH = await hash(PASSWORD, BCRYPT_COST);
 
 /** What a bridge has told Home Assistant. */
 const LEFT_CONFIG = '{"unique_id":"left","origin":{"name":"argo-mqtt"}}';
@@ -53,18 +49,9 @@ type = "libvirt"
 uri = "qemu:///system?socket=/nonexistent"
 `;
 
-const bridgeConfig = (server: number, broker: Mosquitto, more = '', ofBroker = ''): string => `
-server = "127.0.0.1:${server}"
-account = "ha"
-password = "${PASSWORD}"
-order-timeout = "2s"
-${more}
-[broker]
-server = "localhost:${broker.port}"
-account = "bridge"
-password = "${BROKER_PASSWORD}"
-${ofBroker}
-`;
+/** One that does not wait long. */
+const bridgeConfig = (server: number, broker: Mosquitto, more = '', ofBroker = ''): string =>
+  ofBridge(server, broker, `order-timeout = "2s"\n${more}`, ofBroker);
 
 interface World {
   readonly broker: Mosquitto;

@@ -9,9 +9,9 @@ import { until } from '../../support/until.js';
 /** A server, a mosquitto and somebody who looks on, for tests of what bridges do with a broker. */
 
 const WITHIN_MS = 60_000;
-const PASSWORD = 'gate-secret';
+export const PASSWORD = 'gate-secret';
 export const BROKER_PASSWORD = 'broker-secret';
-const HASH = await hash(PASSWORD, BCRYPT_COST);
+export const HASH = await hash(PASSWORD, BCRYPT_COST);
 
 /** Two machines of a manager that has more, which it does not tell of; and one of a manager that tells nothing any more. */
 const DRIVER = `
