@@ -9,7 +9,7 @@ export interface Sending {
   readonly bell: Bell;
   /** Whether it ends as soon as there is nothing to send, or that fails. */
   isEnding?(): boolean;
-  /** Sends what is the oldest. @returns whether there was anything @throws BusError, StateError */
+  /** Sends what is the oldest, if there is anything. @returns whether there was more than that already @throws BusError, StateError */
   send(): Promise<boolean>;
   /** It did not work, and is tried again after a pause. @param isDown only the connection is away, which is told elsewhere */
   failed(error: Error, isDown: boolean): void;
@@ -17,7 +17,8 @@ export interface Sending {
 
 /**
  * Sends for as long as there is something and the connection is there, one after the other, until it ends or the signal is aborted.
- * What comes soon after that waits for a moment for more, since several cost little more than one: FLEET_STREAM_GATHERING. What fails is tried again after BUS_STORE_PAUSE, however much comes meanwhile. Never rejects.
+ * What comes meanwhile, or soon after that, waits for a moment for more, since several cost little more than one: FLEET_STREAM_GATHERING.
+ * What fails is tried again after BUS_STORE_PAUSE, however much comes meanwhile. Never rejects.
  */
 export async function keepSending({ bus, bell, isEnding = () => false, send, failed }: Sending, signal: AbortSignal): Promise<void> {
   const pauses = new Sleepers();
@@ -25,11 +26,13 @@ export async function keepSending({ bus, bell, isEnding = () => false, send, fai
   while (!signal.aborted) {
     const { rings } = bell;
     try {
-      if (bus.trouble === undefined && await send()) {
+      if (bus.trouble === undefined) {
+        const hasMore = await send();
         sent = performance.now();
-        continue;
+        if (hasMore) continue;
       }
-      if (isEnding()) return;
+      // what came since it was looked is sent as well
+      if (isEnding() && (bell.rings === rings || bus.trouble !== undefined)) return;
       await bell.wait(signal, rings);
       const rest = sent + FLEET_STREAM_GATHERING - performance.now();
       if (rest > 0 && !isEnding()) await pauses.sleep(signal, rest);

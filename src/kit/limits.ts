@@ -285,6 +285,8 @@ export const STORE_ANSWER = 10_000;
 /** What is written in one transaction, operations and characters: handing it to the thread must not keep the event loop. */
 export const STORE_BATCH = 512;
 export const STORE_BATCH_SIZE = 1024 * 1024;
+/** How long what nobody is kept waiting for waits for something else that is to be written. */
+export const STORE_PATIENCE = 15;
 /** What waits to be written, operations and characters; one more is refused at once. */
 export const STORE_WAITING = 100_000;
 export const STORE_WAITING_SIZE = 64 * 1024 * 1024;

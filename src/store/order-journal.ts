@@ -25,7 +25,7 @@ export interface OrderJournal {
    * @param about a text of the caller's, for whoever finds it open
    */
   begin(key: string, first: string, by: string, about: string): Promise<OrderKnown>;
-  /** Survives the end of the process; a power cut may lose it, and leaves the order open. The first result stays. */
+  /** Survives the end of the process, and a little later than others (STORE_PATIENCE); a power cut may lose it, and leaves the order open. The first result stays. */
   end(key: string, result: string): Promise<void>;
 }
 
@@ -38,6 +38,6 @@ export function orderJournal(ask: AskState): OrderJournal {
       if (known.state === 'new' && key > greatest) greatest = key;
       return known;
     },
-    end: async (key, result) => void await ask('order.end', [key, result], false),
+    end: async (key, result) => void await ask('order.end', [key, result], false, true),
   };
 }

@@ -8,7 +8,7 @@ import type { Value } from './sqlite.js';
 import { StateError } from './state-error.js';
 import { tagsIn, type TagStore } from './tags.js';
 import { tasksIn, type TaskStore } from './tasks.js';
-import { StoreThread } from './thread.js';
+import { StoreThread, type Ask } from './thread.js';
 
 /**
  * What outlives a restart: `state.sqlite` in the state folder, opened when first used. Each part is
@@ -133,17 +133,20 @@ export class State {
     };
   }
 
-  /** @param most how many events it keeps, as is asked with each that is added */
-  outbox(namespace: string, most = (): number => OUTBOX_KEPT): Outbox {
+  /**
+   * @param most how many events it keeps, as is asked with each that is added
+   * @param isPatient whether what is added may wait a little for other work of the disk
+   */
+  outbox(namespace: string, most = (): number => OUTBOX_KEPT, isPatient = false): Outbox {
     return {
       append: async (events) => {
         if (events.length > OUTBOX_APPEND) throw new StateError('too large', `at most ${OUTBOX_APPEND} events in one go`);
         checkValues(events);
-        return await this.#ask('outbox.append', [...this.#keys(namespace), most(), ...events], false) as { last: number; dropped: number };
+        return await this.#ask('outbox.append', [...this.#keys(namespace), most(), ...events], false, isPatient) as { last: number; dropped: number };
       },
       read: async (after, most) =>
         await this.#ask('outbox.read', [...this.#keys(namespace), after, Math.min(most, STATE_PAGE)], false) as Awaited<ReturnType<Outbox['read']>>,
-      acknowledge: async (upTo) => void await this.#ask('outbox.acknowledge', [...this.#keys(namespace), upTo], false),
+      acknowledge: async (upTo) => void await this.#ask('outbox.acknowledge', [...this.#keys(namespace), upTo], false, isPatient),
     };
   }
 
@@ -173,7 +176,7 @@ export class State {
   /** To be made once for each namespace in a process's life. The file is `history.sqlite`, opened when first used. */
   history(namespace: string): History {
     checkKeys(namespace);
-    return new History(namespace, (operation, args, durable) => ask(this.#historyThread, operation, args, durable));
+    return new History(namespace, (operation, args, durable) => ask(this.#historyThread, { operation, args, durable }));
   }
 
   /** Files that are kept beside it. @returns the path of a folder, which need not be there */
@@ -188,10 +191,10 @@ export class State {
 
   /** Orders that come from elsewhere. */
   orders(): OrderJournal {
-    return orderJournal((operation, args, durable) => {
+    return orderJournal((operation, args, durable, isPatient) => {
       checkKeys(String(args[0]));
       checkValues(args.filter((arg) => typeof arg === 'string'));
-      return this.#ask(operation, args, durable);
+      return this.#ask(operation, args, durable, isPatient);
     });
   }
 
@@ -217,15 +220,15 @@ export class State {
     return keys;
   }
 
-  #ask(operation: string, args: readonly Value[], durable = true): Promise<unknown> {
+  #ask(operation: string, args: readonly Value[], durable = true, isPatient = false): Promise<unknown> {
     this.#isUsed = true;
-    return ask(this.#thread, operation, args, durable);
+    return ask(this.#thread, { operation, args, durable, isPatient });
   }
 }
 
 /** @throws StateError */
-async function ask(thread: StoreThread, operation: string, args: readonly Value[], durable: boolean): Promise<unknown> {
-  const result = await thread.ask({ operation, args, durable }).catch((error: unknown) => {
+async function ask(thread: StoreThread, what: Ask): Promise<unknown> {
+  const result = await thread.ask(what).catch((error: unknown) => {
     throw new StateError('unavailable', (error as Error).message, { cause: error });
   });
   if ((result as { full?: boolean } | undefined)?.full) throw new StateError('full', 'nothing that has ended is left to make room');

@@ -70,7 +70,7 @@ export interface TaskStore {
 }
 
 /** Asks for one operation on the file. @throws StateError */
-export type AskState = (operation: string, args: readonly Value[], durable: boolean) => Promise<unknown>;
+export type AskState = (operation: string, args: readonly Value[], durable: boolean, isPatient?: boolean) => Promise<unknown>;
 
 /** The tasks of a namespace. Those that an earlier process left under way become `unknown` before the first answer. */
 export function tasksIn(namespace: string, askFile: AskState): TaskStore {

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { STORE_ANSWER, STORE_BATCH, STORE_BATCH_SIZE, STORE_IDLE, STORE_WAITING, STORE_WAITING_SIZE } from '../kit/limits.js';
+import { STORE_ANSWER, STORE_BATCH, STORE_BATCH_SIZE, STORE_IDLE, STORE_PATIENCE, STORE_WAITING, STORE_WAITING_SIZE } from '../kit/limits.js';
 import { ownModule } from '../kit/own-files.js';
 import type { Value } from './sqlite.js';
 import { CLOSE, type Answer, type Batch, type StoreName, type ThreadData } from './store-file.js';
@@ -10,6 +10,8 @@ export interface Ask {
   readonly args: readonly Value[];
   /** on the disk before it is answered */
   readonly durable: boolean;
+  /** whether it may wait a little for others, with which it then goes: STORE_PATIENCE */
+  readonly isPatient?: boolean;
   /** told of the result where it comes after the asker was refused because it took too long */
   late?(result: unknown): void;
 }
@@ -33,6 +35,8 @@ export interface StoreThreadOptions {
   readonly idle?: number;
   /** the longest wait for the disk, milliseconds */
   readonly answer?: number;
+  /** how long what is patient waits for others, milliseconds */
+  readonly patience?: number;
 }
 
 /** Heap of a thread, MB: it holds one batch at a time. What V8 would take of itself costs memory for nothing. */
@@ -54,7 +58,7 @@ async function unlessLater(ms: number, work: Promise<void>): Promise<void> {
 /**
  * An SQLite file behind a thread of its own, so that neither its locks nor its disk hold up the event
  * loop. What is asked for while one batch is written makes up the next: many share one transaction and
- * one wait for the disk. One batch is under way at a time, so what waits is here, where it is counted.
+ * one wait for the disk; what nobody waits for may wait for them as well. One batch is under way at a time, so what waits is here, where it is counted.
  *
  * A batch that fails takes with it what waits behind it, which would only wait as long again: so nobody
  * waits longer than for the lock of another process, or for an answer. The thread begins when first
@@ -64,6 +68,7 @@ export class StoreThread {
   readonly #options: StoreThreadOptions;
   readonly #idleMs: number;
   readonly #answerMs: number;
+  readonly #patienceMs: number;
   #waiting: Waiting[] = [];
   /** characters of all that waits */
   #waitingSize = 0;
@@ -73,6 +78,10 @@ export class StoreThread {
   #overdue = false;
   #worker: Worker | undefined;
   #scheduled = false;
+  /** something of what waits is not to wait for others any longer */
+  #isUrgent = false;
+  /** when that will be so, where it is not yet */
+  #patience: NodeJS.Timeout | undefined;
   #closed = false;
   #deadline: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -82,6 +91,7 @@ export class StoreThread {
     this.#options = options;
     this.#idleMs = options.idle ?? STORE_IDLE;
     this.#answerMs = options.answer ?? STORE_ANSWER;
+    this.#patienceMs = options.patience ?? STORE_PATIENCE;
   }
 
   /**
@@ -98,7 +108,8 @@ export class StoreThread {
         const size = sizeOf(ask);
         this.#waitingSize += size;
         this.#waiting.push({ ask, size, resolve, reject });
-        this.#schedule();
+        if (ask.isPatient !== true || this.#waiting.length >= STORE_BATCH) this.#hurry();
+        else this.#patience ??= setTimeout(() => this.#hurry(), this.#patienceMs);
       }
     });
   }
@@ -121,11 +132,13 @@ export class StoreThread {
 
   #idle(): Promise<void> {
     if (this.#underWay === undefined && this.#waiting.length === 0) return Promise.resolve();
+    this.#hurry();
     return new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 
-  /** What comes in during one turn of the event loop goes out together. */
-  #schedule(): void {
+  /** Nothing waits for others any longer: what comes in during this turn of the event loop goes out together. */
+  #hurry(): void {
+    this.#isUrgent = true;
     if (this.#scheduled || this.#underWay !== undefined) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -159,7 +172,16 @@ export class StoreThread {
     do size += this.#waiting[count++]!.size;
     while (count < Math.min(STORE_BATCH, this.#waiting.length) && size < STORE_BATCH_SIZE);
     this.#waitingSize -= size;
-    return this.#waiting.splice(0, count);
+    const batch = this.#waiting.splice(0, count);
+    if (this.#waiting.length === 0) this.#calm();
+    return batch;
+  }
+
+  /** Nothing waits. */
+  #calm(): void {
+    this.#isUrgent = false;
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
   }
 
   #begin(): Worker {
@@ -214,6 +236,7 @@ export class StoreThread {
     const all = [...this.#overdue ? [] : this.#underWay ?? [], ...this.#waiting];
     this.#waiting = [];
     this.#waitingSize = 0;
+    this.#calm();
     return all;
   }
 
@@ -233,7 +256,7 @@ export class StoreThread {
   #goOn(): void {
     this.#overdue = false;
     if (this.#waiting.length > 0) {
-      this.#send();
+      if (this.#isUrgent) this.#send();
       return;
     }
     this.#whenIdle.splice(0).forEach((tell) => tell());

@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { STORE_WAITING } from '../../src/kit/limits.js';
 import { auditFile } from '../../src/store/audit-file.js';
 import { openSqlite } from '../../src/store/sqlite.js';
+import { CLOSE, type Batch } from '../../src/store/store-file.js';
 import { StoreThread, type StoreThreadOptions } from '../../src/store/thread.js';
 import { until } from '../support/until.js';
 
@@ -52,6 +54,55 @@ await t.test('a thread with nothing to do ends, and another takes its place', as
   await until(() => ended === 1, WITHIN, 'the end of the thread');
   t.equal(await thread.ask(BEGIN), 2);
   t.equal(workers.length, 2);
+});
+
+/** Has the operations of each batch that a thread is given from now on written down. */
+function watchBatches(worker: Worker): readonly (readonly string[])[] {
+  const batches: string[][] = [];
+  const post = worker.postMessage.bind(worker);
+  worker.postMessage = (message: Batch | typeof CLOSE) => {
+    if (message !== CLOSE) batches.push(message.orders.map(([operation]) => operation));
+    post(message);
+  };
+  return batches;
+}
+
+await t.test('what is patient goes with the next that is not, or when all is to be written', async (t) => {
+  const { thread, workers } = open(t, { patience: 600_000 });
+  const id = await thread.ask(BEGIN) as number;
+  const batches = watchBatches(workers[0]!);
+  const end = { operation: 'end', args: [id, '2026-01-01', 'done', 1], durable: false, isPatient: true };
+  const first = thread.ask(end);
+  for (let turns = 0; turns < 3; turns += 1) await turn();
+  t.same(batches, []);
+  t.equal(await thread.ask(BEGIN), id + 1);
+  t.equal(await first, true);
+  t.same(batches, [['end', 'begin']]);
+  const second = thread.ask(end);
+  for (let turns = 0; turns < 3; turns += 1) await turn();
+  t.same(batches.slice(1), []);
+  await thread.flush(WITHIN);
+  t.equal(await second, true);
+  t.same(batches.slice(1), [['end']]);
+});
+
+await t.test('what is patient does not wait for others for ever', async (t) => {
+  const { thread } = open(t, { patience: 5 });
+  t.equal(await thread.ask({ ...BEGIN, isPatient: true }), 1);
+  t.equal(await thread.ask({ ...BEGIN, isPatient: true }), 2);
+});
+
+await t.test('what is patient is written by a thread that is closed, and refused where that fails', async (t) => {
+  const { folder, thread } = open(t, { patience: 600_000, answer: 200 });
+  const written = thread.ask({ ...BEGIN, isPatient: true });
+  await thread.close(WITHIN);
+  t.equal(await written, 1);
+  const unlock = await lock(folder);
+  const other = new StoreThread({ name: 'audit', stateDir: folder, onTrouble: () => undefined, patience: 600_000 });
+  const refused = t.rejects(other.ask({ ...BEGIN, isPatient: true }), { message: 'it is closed' });
+  await other.close(0);
+  await refused;
+  unlock();
 });
 
 await t.test('who waits too long for the disk is refused, and told when it was written all the same', async (t) => {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
 import { Bell } from '../../kit/bell.js';
-import { FLEET_AUDIT_GATHERED, FLEET_AUDIT_MESSAGE, FLEET_AUDIT_TEXT, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
+import { FLEET_ACKNOWLEDGE_PAUSE, FLEET_AUDIT_GATHERED, FLEET_AUDIT_MESSAGE, FLEET_AUDIT_TEXT, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
 import { OUTBOX_APPEND } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
+import { Acknowledger } from '../../store/acknowledger.js';
 import type { AuditNews } from '../../store/audit-entry.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
@@ -57,6 +58,7 @@ const NAME = 'outbox';
 export class FrontAudit {
   readonly #parts: FrontAuditParts;
   readonly #subject: string;
+  readonly #acknowledger: Acknowledger;
   readonly #bell = new Bell();
   readonly #closing = new AbortController();
   /** not on the disk yet */
@@ -75,6 +77,7 @@ export class FrontAudit {
   constructor(parts: FrontAuditParts) {
     this.#parts = parts;
     this.#subject = auditSubject(parts.front);
+    this.#acknowledger = new Acknowledger(parts.outbox, FLEET_ACKNOWLEDGE_PAUSE);
   }
 
   start(): void {
@@ -103,6 +106,7 @@ export class FrontAudit {
     await this.#keeping;
     this.#closing.abort();
     await this.#sending;
+    await this.#acknowledger.settle();
   }
 
   async #keep(): Promise<void> {
@@ -120,11 +124,11 @@ export class FrontAudit {
     this.#bell.ring();
   }
 
-  /** Sends what fits into a message. @returns whether there was anything @throws BusError, StateError */
+  /** Sends what fits into a message. @returns whether there was more @throws BusError, StateError */
   async #send(): Promise<boolean> {
     const { bus, signer, outbox, front } = this.#parts;
     const stored = this.#stored ??= await this.#readBack();
-    const { events } = await outbox.read(stored.upTo, FLEET_AUDIT_MESSAGE);
+    const { events, last } = await outbox.read(stored.upTo, FLEET_AUDIT_MESSAGE);
     if (events.length === 0) return false;
     const some = fitting(events);
     const [from, to] = [some[0]!.position, some.at(-1)!.position];
@@ -134,8 +138,8 @@ export class FrontAudit {
     stored.place = await bus.addToStream(AUDIT_STREAM, this.#subject, data, signedBy(front, signer, this.#subject, data), `${stored.outbox}-${to}`, stored.place);
     stored.upTo = this.#brought = to;
     this.#trouble = undefined;
-    await outbox.acknowledge(to);
-    return true;
+    this.#acknowledger.upTo(to);
+    return to < last;
   }
 
   /** What the stream has last of this front: what somebody else has put there tells nothing of what has arrived. @throws BusError, StateError */
@@ -150,7 +154,7 @@ export class FrontAudit {
     if (fault !== undefined) this.#skip(last!.seq, fault);
     // where its last word there says nothing, or the stream was made anew, what is left here has not arrived, as far as this server knows
     const upTo = fault !== undefined ? this.#brought ?? gone : isOurs ? said.to : dropped === 0 ? gone : 0;
-    if (upTo > 0) await outbox.acknowledge(upTo);
+    if (upTo > 0) this.#acknowledger.upTo(upTo);
     return { outbox: name, place: last?.seq ?? 0, upTo };
   }
 

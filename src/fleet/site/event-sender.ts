@@ -77,11 +77,14 @@ export class EventSender {
     await events.settle();
   }
 
-  /** @returns whether there was anything @throws BusError, StateError */
+  /** @returns whether there was more @throws BusError, StateError */
   async #sendNext(): Promise<boolean> {
-    const events = await this.#parts.events.next();
-    for (const parcel of parcelsOf(events.map((event) => this.#written(event)))) await this.#bring(parcel);
-    return events.length > 0;
+    const { events } = this.#parts;
+    const { last } = events;
+    const next = await events.next();
+    for (const parcel of parcelsOf(next.map((event) => this.#written(event)))) await this.#bring(parcel);
+    const sent = next.at(-1);
+    return sent !== undefined && sent.seq < last;
   }
 
   #written(event: KeptEvent): Written {

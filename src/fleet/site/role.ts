@@ -64,7 +64,7 @@ export class SiteRole {
     });
     const kept = (): number => this.#settings.fleet.outboxSize;
     const told = this.#told = new SiteEvents({
-      ...own, feed, bus, offers, changes: state.outbox('fleet events', kept), deeds: state.outbox('fleet deeds', kept), notes: state.keyValue('fleet events'),
+      ...own, feed, bus, offers, changes: state.outbox('fleet events', kept, true), deeds: state.outbox('fleet deeds', kept, true), notes: state.keyValue('fleet events'),
     });
     this.#inventory = new Inventory({
       ...own,
