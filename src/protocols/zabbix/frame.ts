@@ -1,4 +1,4 @@
-import { createInflate, deflate, inflate, type InputType, type ZlibOptions } from 'node:zlib';
+import { createInflate, deflate, deflateSync, inflate, inflateSync, type InputType, type ZlibOptions } from 'node:zlib';
 import {
   ZABBIX_CONFIGURATION_RAW,
   ZABBIX_CONFIGURATION_WIRE,
@@ -7,6 +7,7 @@ import {
   ZABBIX_INFLATE_RATIO,
   ZABBIX_MESSAGE_RAW,
   ZABBIX_MESSAGE_WIRE,
+  ZABBIX_ZLIB_AT_ONCE,
   ZABBIX_ZLIB_CHUNK,
 } from '../../kit/zabbix-limits.js';
 import { giveWay } from '../../kit/slices.js';
@@ -58,14 +59,20 @@ export interface Frame extends Required<FrameOptions> {
   readonly content: Buffer;
 }
 
-/** Both do their work in zlib's thread pool. */
-function zlib(
-  work: (from: InputType, options: ZlibOptions, told: (error: Error | null, result: Buffer) => void) => void,
-  from: Buffer,
-  options: ZlibOptions,
-): Promise<Buffer> {
+interface Work {
+  readonly atOnce: (from: InputType, options: ZlibOptions) => Buffer;
+  /** in zlib's thread pool */
+  readonly inThread: (from: InputType, options: ZlibOptions, told: (error: Error | null, result: Buffer) => void) => void;
+}
+
+const PACKING: Work = { atOnce: deflateSync, inThread: deflate };
+const UNPACKING: Work = { atOnce: inflateSync, inThread: inflate };
+
+/** @param raw bytes of what is not packed: a short message has more trouble with the way to a thread, and a start with making threads, than with the work */
+async function zlib({ atOnce, inThread }: Work, from: Buffer, raw: number, options: ZlibOptions): Promise<Buffer> {
+  if (raw <= ZABBIX_ZLIB_AT_ONCE) return atOnce(from, options);
   return new Promise((resolve, reject) => {
-    work(from, { chunkSize: ZABBIX_ZLIB_CHUNK, ...options }, (error, result) => (error ? reject(error) : resolve(result)));
+    inThread(from, { chunkSize: ZABBIX_ZLIB_CHUNK, ...options }, (error, result) => (error ? reject(error) : resolve(result)));
   });
 }
 
@@ -78,7 +85,7 @@ export async function encodeFrame(message: string | Buffer, { packed, large = fa
   await giveWay();
   const raw = typeof message === 'string' ? Buffer.from(message) : message;
   await giveWay();
-  const content = packed ? await zlib(deflate, raw, { level: ZABBIX_DEFLATE_LEVEL }) : raw;
+  const content = packed ? await zlib(PACKING, raw, raw.length, { level: ZABBIX_DEFLATE_LEVEL }) : raw;
   if (!large && Math.max(raw.length, content.length) > U32_MAX) throw new ZabbixError('OWN', `a message of ${formatBytes(BigInt(raw.length))} needs a large frame`);
   const frame = Buffer.allocUnsafe((large ? LARGE_HEADER : HEADER) + content.length);
   MAGIC.copy(frame);
@@ -137,7 +144,7 @@ export async function unpack({ packed, raw }: FrameHeader, content: Buffer): Pro
   let unpacked: Buffer;
   try {
     // one byte more than claimed, so that a bomb ends there and is known by it
-    unpacked = await (raw > ZABBIX_INFLATE_AT_ONCE ? inflateLong(content, raw) : zlib(inflate, content, { maxOutputLength: raw + 1 }));
+    unpacked = await (raw > ZABBIX_INFLATE_AT_ONCE ? inflateLong(content, raw) : zlib(UNPACKING, content, raw, { maxOutputLength: raw + 1 }));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw new ZabbixError('GARBAGE', `a message that unpacks to more than the ${formatBytes(BigInt(raw))} that it claims`);
