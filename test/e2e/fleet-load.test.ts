@@ -4,7 +4,8 @@ import { LONG } from '../support/faults.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
 import { NATS_PROGRAMS, type NatsServer } from '../peers/nats.js';
-import { Fleet, type Member } from './support/fleet.js';
+import { Fleet } from './support/fleet.js';
+import { Callers } from './support/fleet-callers.js';
 
 /**
  * Many orders by many callers while servers of the bus die, and a site once: no order is told to be done that is not, none
@@ -27,8 +28,6 @@ const MACHINES = 200;
 const DEATHS = 5;
 /** Between two deaths; for how long a server is dead, ms. */
 const [PAUSE_MS, DEAD_MS] = [3000, 2000];
-/** What a caller waits for where a site is away, ms. */
-const AWAY_MS = 250;
 
 const NAMES = Array.from({ length: MACHINES }, (_, index) => `vm${String(index + 1).padStart(4, '0')}`);
 const SITES = ['berlin', 'munich'] as const;
@@ -38,59 +37,9 @@ const fleet = await Fleet.start(t, {
   fronts: { f1: {}, f2: {} },
 });
 
-/** What was told of the orders for one machine. */
-interface Told { done: number; refused: number; uncertain: number }
-
-const told = new Map<string, Told>();
-const tally = { done: 0, refused: 0, uncertain: 0, early: 0, strange: [] as string[], slowestMs: 0 };
-/** each caller takes machines of its own from here */
-const spare = new Map<string, string[]>(SITES.map((site) => [site, [...NAMES]]));
-
+const callers = new Callers(fleet, AT_ONCE);
 const story: string[] = [];
-const isEnough = (): boolean => tally.done + tally.uncertain >= ORDERS && story.length >= DEATHS;
-const acts = (site: string, name: string): number => fleet.machines(site).count(name, 'r');
-
-/** Takes one answer into account. @returns whether the machine can be ordered again: what is in doubt would blur what comes after it */
-function take(site: string, name: string, words: string): boolean {
-  const of = told.get(`${site}/${name}`) ?? { done: 0, refused: 0, uncertain: 0 };
-  told.set(`${site}/${name}`, of);
-  const kind = words === 'done' ? 'done' : /^(?:UNREACHABLE|BUSY)/.test(words) ? 'refused' : /^(?:UNCERTAIN|TIMEOUT)/.test(words) ? 'uncertain' : undefined;
-  if (kind === undefined) {
-    tally.strange.push(`${site}/${name}: ${words}`);
-    return false;
-  }
-  of[kind] += 1;
-  tally[kind] += 1;
-  if (kind === 'done' && acts(site, name) !== of.done) tally.early += 1;
-  return kind !== 'uncertain';
-}
-
-/** Orders machines of one site, again and again, until there are enough. */
-async function call(front: Member, site: string): Promise<void> {
-  const client = await front.logIn();
-  const free = spare.get(site)!;
-  const mine = free.splice(0, AT_ONCE);
-  while (!isEnough() && mine.length > 0) {
-    const began = performance.now();
-    const { body, comment, code } = await client.ask(`reboot ${mine.map((name) => `${site}.kvm1/${name}`).join(' ')} --timeout=20`, LONG);
-    tally.slowestMs = Math.max(tally.slowestMs, performance.now() - began);
-    if (body.length === 0) {
-      // refused as a whole, before anything was begun
-      tally.strange.push(...(/^UNREACHABLE|^NO SUCH/.test(comment) ? [] : [`${site}: ${code} ${comment}`]));
-      await sleep(AWAY_MS);
-      continue;
-    }
-    let isAway = false;
-    for (const line of body) {
-      const [, name = '', words = ''] = /(vm\d+): (.*)$/.exec(line) ?? [];
-      isAway ||= words.startsWith('UNREACHABLE');
-      if (take(site, name, words)) continue;
-      mine.splice(mine.indexOf(name), 1, ...free.splice(0, 1));
-    }
-    if (isAway) await sleep(AWAY_MS);
-  }
-  client.destroy();
-}
+const isEnough = (): boolean => callers.begun >= ORDERS && story.length >= DEATHS;
 
 /** Kills one part after the other, and brings each back, until it is told to end. */
 async function deaths(isOver: () => boolean): Promise<void> {
@@ -122,25 +71,17 @@ await t.test(`${ORDERS} orders while servers die`, { timeout: 600_000 }, async (
   let isOver = false;
   const dying = deaths(() => isOver);
   const began = performance.now();
-  await Promise.all(Array.from({ length: CALLERS }, (_, index) => call(fleet.front(index % 2 === 0 ? 'f1' : 'f2'), SITES[Math.floor(index / 2) % 2]!)));
+  await Promise.all(Array.from({ length: CALLERS }, (_, index) => callers.call(fleet.front(index % 2 === 0 ? 'f1' : 'f2'), SITES[Math.floor(index / 2) % 2]!, isEnough)));
   const seconds = (performance.now() - began) / 1000;
   isOver = true;
   await dying;
   await Promise.all(SITES.map((site) => fleet.isUp('f1', site)));
   for (const site of SITES) await until(async () => (await fleet.site(site).ask('task')) === '', LONG, `all that is under way at ${site} to end`);
 
-  const wrong: string[] = [];
-  let acted = 0;
-  for (const [machine, { done, uncertain }] of told) {
-    const [site = '', name = ''] = machine.split('/');
-    const found = acts(site, name);
-    acted += found;
-    if (found < done || found > done + uncertain) wrong.push(`${machine}: done ${found} times, told ${done} and ${uncertain} in doubt`);
-  }
-  const { done, refused, uncertain, early, strange, slowestMs } = tally;
+  const { acted, strange, tally: { done, refused, uncertain, early, slowestMs } } = callers;
   t.comment(`${done} done, ${refused} refused, ${uncertain} in doubt of which ${acted - done} were done; ${acted} acts; ${Math.round((done + uncertain) / seconds)} orders/s; longest line ${Math.round(slowestMs)} ms; died: ${story.join(', ')}`);
   t.ok(done + uncertain >= ORDERS);
-  t.same(wrong, [], 'told done and not done, done twice, or told refused and done');
+  t.same(callers.wrong, [], 'told done and not done, done twice, or told refused and done');
   t.equal(early, 0, 'what is told to be done is done by then');
   t.same(strange.slice(0, 10), [], 'no other answers');
   t.ok(uncertain < done / 10, 'few are in doubt');

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accountsBlock, ADMIN_NAME, isApart, permissionBlock, type Member } from '../../src/fleet/admin/rights.js';
@@ -8,6 +8,7 @@ import type { LinkOptions } from '../../src/fleet/bus-link.js';
 import { newSeed, NkeySigner } from '../../src/fleet/signer.js';
 import { storeLayout } from '../../src/fleet/store-layout.js';
 import { inboxPrefix } from '../../src/fleet/subjects.js';
+import { isHalted } from '../support/halted.js';
 import { which } from '../support/peers.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
@@ -278,11 +279,7 @@ export class NatsServer {
     this.#child?.kill(hangs ? 'SIGSTOP' : 'SIGCONT');
     // The kernel stops it a moment later, in which it would answer still.
     const end = performance.now() + STOP_TIMEOUT_MS;
-    while (hangs && this.isRunning && !this.#isStopped) if (performance.now() > end) throw new Error(`${this.name} cannot be stopped`);
-  }
-
-  get #isStopped(): boolean {
-    return readdirSync(`/proc/${this.pid}/task`).every((thread) => / T \d/.test(readFileSync(`/proc/${this.pid}/task/${thread}/stat`, 'utf8').replace(/^.*\)/, '')));
+    while (hangs && this.isRunning && !isHalted(this.pid!)) if (performance.now() > end) throw new Error(`${this.name} cannot be stopped`);
   }
 
   /** Its HTTP monitor: `varz`, `jsz?streams=1`, `connz`. Many counters of figures: docs.nats.io, monitoring. */

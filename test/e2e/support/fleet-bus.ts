@@ -2,7 +2,8 @@ import type { Test } from 'tap';
 import { NatsBus } from '../../../src/fleet/bus.js';
 import { checkMessage, eventMessage, type EventMessage } from '../../../src/fleet/messages.js';
 import { unpacked } from '../../../src/fleet/parcels.js';
-import { EVENTS_STREAM } from '../../../src/fleet/subjects.js';
+import { AUDIT_STREAM, EVENTS_STREAM } from '../../../src/fleet/subjects.js';
+import type { AuditNews } from '../../../src/store/audit-entry.js';
 import type { Nats, NatsUser } from '../../peers/nats.js';
 import { LONG_MS } from '../../support/fleet/bus-helpers.js';
 import { until } from '../../support/until.js';
@@ -25,18 +26,33 @@ export function join(t: Test, nats: Nats, user: NatsUser, link = nats.link(user)
 export const connected = (...buses: readonly NatsBus[]): Promise<void> => until(() => buses.every(({ trouble }) => trouble === undefined), LONG_MS, 'a connection');
 
 /** All events of the stream, as whoever administers the bus reads them. */
-export async function storedEvents(nats: Nats): Promise<EventMessage[]> {
+export const storedEvents = async (nats: Nats): Promise<EventMessage[]> =>
+  (await stored(nats, EVENTS_STREAM)).flatMap((data) => unpacked(data).map((one) => checkMessage(eventMessage, one)));
+
+/** A message of the audit of a front. */
+export interface AuditCopy {
+  readonly front: string;
+  readonly lost?: number;
+  readonly entries: readonly AuditNews[];
+}
+
+/** All of the stream of audits. */
+export const storedAudits = async (nats: Nats): Promise<AuditCopy[]> =>
+  (await stored(nats, AUDIT_STREAM)).map((data) => JSON.parse(data.toString()) as AuditCopy);
+
+/** All messages of a stream, the oldest first. */
+async function stored(nats: Nats, stream: string): Promise<Buffer[]> {
   const { connect, nkeyAuthenticator } = await import('@nats-io/transport-node');
   const connection = await connect({
     servers: nats.urls, ...(nats.caFile !== undefined && { tls: { caFile: nats.caFile } }), inboxPrefix: '_INBOX._admin', authenticator: nkeyAuthenticator(Buffer.from(nats.admin.seed)),
   });
   try {
     const ask = async <T>(subject: string, content: object): Promise<T> => (await connection.request(`$JS.API.${subject}`, JSON.stringify(content), { timeout: 10_000 })).json<T>();
-    const { state } = await ask<{ state: { first_seq: number; last_seq: number } }>(`STREAM.INFO.${EVENTS_STREAM}`, {});
-    const found: EventMessage[] = [];
+    const { state } = await ask<{ state: { first_seq: number; last_seq: number } }>(`STREAM.INFO.${stream}`, {});
+    const found: Buffer[] = [];
     for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
-      const { message } = await ask<{ message: { data: string } }>(`STREAM.MSG.GET.${EVENTS_STREAM}`, { seq });
-      found.push(...unpacked(Buffer.from(message.data, 'base64')).map((one) => checkMessage(eventMessage, one)));
+      const { message } = await ask<{ message: { data: string } }>(`STREAM.MSG.GET.${stream}`, { seq });
+      found.push(Buffer.from(message.data, 'base64'));
     }
     return found;
   } finally {

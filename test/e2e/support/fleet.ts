@@ -30,6 +30,7 @@ export const [ALIVE_INTERVAL, DEAD_AFTER, SEND_TIMEOUT] = [1000, 4000, 3000];
 const ORDER_S = 10;
 
 const isPart = (part: 'site' | 'front') => ({ member }: NatsUser): boolean => member.parts.includes(part);
+const stateKey = (folder: string | undefined): string => (folder === undefined ? '' : `state-dir = ${JSON.stringify(folder)}\n`);
 export const nameOf = ({ member }: NatsUser): string => member.name;
 
 export interface SiteOptions {
@@ -41,6 +42,8 @@ export interface SiteOptions {
   readonly ceilings?: Readonly<Record<string, string>>;
   /** further keys of `[fleet]` */
   readonly keys?: string;
+  /** for its state; a folder of its own where it is left out */
+  readonly stateDir?: string;
 }
 
 export interface FrontOptions {
@@ -50,6 +53,7 @@ export interface FrontOptions {
   readonly knows?: readonly string[];
   readonly keys?: string;
   readonly listeners?: number;
+  readonly stateDir?: string;
 }
 
 /** A server of the fleet, which may be killed and started again on what it has left. */
@@ -301,18 +305,18 @@ ${keys}
 `;
   }
 
-  siteConfig(name: string, { ceilings = {}, tables = '', keys }: SiteOptions, machines: CountedMachines | undefined): string {
+  siteConfig(name: string, { ceilings = {}, tables = '', keys, stateDir }: SiteOptions, machines: CountedMachines | undefined): string {
     const fronts = this.keys.filter((key) => isPart('front')(key) && this.#options.siteIgnores?.includes(nameOf(key)) !== true).map((front) => `[[fleet.fronts]]
 name = "${nameOf(front)}"
 public-key = "${front.signer.publicKey}"
 grants = [${ceilings[nameOf(front)] ?? '{ instances = ["*"], commands = ["*"] }'}]
 `);
-    return `[server]\nplugin-path = ${JSON.stringify(machines === undefined ? [] : [machines.plugins])}\n${this.#fleetTable(name, ['site'], keys)}${fronts.join('')}${ADMIN}${machines?.table('kvm1') ?? ''}${tables}`;
+    return `[server]\n${stateKey(stateDir)}plugin-path = ${JSON.stringify(machines === undefined ? [] : [machines.plugins])}\n${this.#fleetTable(name, ['site'], keys)}${fronts.join('')}${ADMIN}${machines?.table('kvm1') ?? ''}${tables}`;
   }
 
-  #frontConfig(name: string, { tables = '', knows, keys }: FrontOptions): string {
+  #frontConfig(name: string, { tables = '', knows, keys, stateDir }: FrontOptions): string {
     const sites = this.keys.filter((key) => isPart('site')(key) && (knows === undefined || knows.includes(nameOf(key))))
       .map((site) => `[[fleet.sites]]\nname = "${nameOf(site)}"\npublic-key = "${site.signer.publicKey}"\n`);
-    return `[server]\n${this.#fleetTable(name, ['front'], keys)}${sites.join('')}${ADMIN}${tables}`;
+    return `[server]\n${stateKey(stateDir)}${this.#fleetTable(name, ['front'], keys)}${sites.join('')}${ADMIN}${tables}`;
   }
 }
