@@ -45,7 +45,8 @@ export interface OutboxEvent {
  */
 export interface Outbox {
   /**
-   * Adds events, at most OUTBOX_APPEND in one go. They survive the end of the process; a power cut may lose the last ones.
+   * Adds events, at most OUTBOX_APPEND in one go. They survive the end of the process; a power cut may lose the last ones, and their
+   * positions are given again, where it is not {@link OutboxOptions.isDurable}.
    * @returns the position of the last one, and how many old events were pushed out for these
    */
   append(events: readonly string[]): Promise<{ readonly last: number; readonly dropped: number }>;
@@ -62,6 +63,18 @@ export interface Outbox {
   ): Promise<{ readonly events: readonly OutboxEvent[]; readonly gone: number; readonly last: number; readonly dropped: number }>;
   /** These have arrived and are not needed any more. */
   acknowledge(upTo: number): Promise<void>;
+}
+
+export interface OutboxOptions {
+  /** how many events it keeps, as is asked with each that is added; OUTBOX_KEPT where it is left out */
+  readonly most?: () => number;
+  /**
+   * Each event is on the disk when it was added: for who tells others of positions, which must never come to stand for something else.
+   * Left out, they are handed to the operating system.
+   */
+  readonly isDurable?: boolean;
+  /** What is added or acknowledged may wait a little for other work of the disk: STORE_PATIENCE. */
+  readonly isPatient?: boolean;
 }
 
 /** What is known of a key: it begins now; or it began before, and has or has not ended. */
@@ -133,16 +146,12 @@ export class State {
     };
   }
 
-  /**
-   * @param most how many events it keeps, as is asked with each that is added
-   * @param isPatient whether what is added may wait a little for other work of the disk
-   */
-  outbox(namespace: string, most = (): number => OUTBOX_KEPT, isPatient = false): Outbox {
+  outbox(namespace: string, { most = () => OUTBOX_KEPT, isDurable = false, isPatient = false }: OutboxOptions = {}): Outbox {
     return {
       append: async (events) => {
         if (events.length > OUTBOX_APPEND) throw new StateError('too large', `at most ${OUTBOX_APPEND} events in one go`);
         checkValues(events);
-        return await this.#ask('outbox.append', [...this.#keys(namespace), most(), ...events], false, isPatient) as { last: number; dropped: number };
+        return await this.#ask('outbox.append', [...this.#keys(namespace), most(), ...events], isDurable, isPatient) as { last: number; dropped: number };
       },
       read: async (after, most) =>
         await this.#ask('outbox.read', [...this.#keys(namespace), after, Math.min(most, STATE_PAGE)], false) as Awaited<ReturnType<Outbox['read']>>,

@@ -37,7 +37,7 @@ const fleet = await Fleet.start(t, {
   fronts: { f1: {}, f2: {} },
 });
 
-const callers = new Callers(fleet, AT_ONCE);
+const callers = new Callers(fleet, NAMES, AT_ONCE);
 const story: string[] = [];
 const isEnough = (): boolean => callers.begun >= ORDERS && story.length >= DEATHS;
 

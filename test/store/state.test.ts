@@ -105,7 +105,7 @@ await t.test('a full outbox drops the oldest, and says so', async (t) => {
 
 await t.test('how many an outbox keeps is another matter from one event to the next', async (t) => {
   let most = 3;
-  const outbox = open(t, scratch(t)).outbox('a', () => most);
+  const outbox = open(t, scratch(t)).outbox('a', { most: () => most });
   t.same(await outbox.append(['1', '2', '3', '4']), { last: 4, dropped: 1 });
   most = 5;
   t.same(await outbox.append(['5', '6']), { last: 6, dropped: 0 });

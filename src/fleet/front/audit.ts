@@ -145,13 +145,16 @@ export class FrontAudit {
   /** What the stream has last of this front: what somebody else has put there tells nothing of what has arrived. @throws BusError, StateError */
   async #readBack(): Promise<Stored> {
     const { bus, signer, front, outbox } = this.#parts;
-    const name = await this.#outboxName();
+    let name = await this.#outboxName();
     const last = await bus.lastOfSubject(AUDIT_STREAM, this.#subject);
     const { gone, dropped, last: newest } = await outbox.read(Number.MAX_SAFE_INTEGER, 1);
     const said = last && (isSignedBy(front, signer, this.#subject, last) ? readEntries(last.data) : 'it is not signed by this server');
     const isOurs = typeof said === 'object' && said.outbox === name;
-    const fault = typeof said === 'string' ? said : isOurs && said.to > newest ? 'it has entries that this server never had' : undefined;
+    const isAhead = isOurs && said.to > newest;
+    const fault = typeof said === 'string' ? said : isAhead ? 'it has entries that this server never had' : undefined;
     if (fault !== undefined) this.#skip(last!.seq, fault);
+    // a state folder of before, put back: its positions are those of other entries there, and the stream would take the next ones for these
+    if (isAhead) name = await this.#newName();
     // where its last word there says nothing, or the stream was made anew, what is left here has not arrived, as far as this server knows
     const upTo = fault !== undefined ? this.#brought ?? gone : isOurs ? said.to : dropped === 0 ? gone : 0;
     if (upTo > 0) this.#acknowledger.upTo(upTo);
@@ -167,8 +170,11 @@ export class FrontAudit {
 
   /** Made with the folder. @throws StateError */
   async #outboxName(): Promise<string> {
-    const known = await this.#parts.names.get(NAME);
-    if (known !== undefined) return known;
+    return await this.#parts.names.get(NAME) ?? await this.#newName();
+  }
+
+  /** @throws StateError */
+  async #newName(): Promise<string> {
     const name = randomUUID();
     await this.#parts.names.set(NAME, name);
     return name;

@@ -43,7 +43,8 @@ export class Front {
     const sites = this.#sites = new Sites({ talk, keys, refused, times });
     const orders = new SiteOrders({ talk, sites, times });
     const kinds = new MachineKinds();
-    this.#audit = new FrontAudit({ bus, signer, front: settings.name, outbox: state.outbox('fleet audit', () => this.#settings.outboxSize, true), names: state.keyValue('fleet audit'), log });
+    const outbox = state.outbox('fleet audit', { most: () => this.#settings.outboxSize, isDurable: true, isPatient: true });
+    this.#audit = new FrontAudit({ bus, signer, front: settings.name, outbox, names: state.keyValue('fleet audit'), log });
     this.#inventory = new Inventory({
       bus, keys, refused, log,
       isOffered: (site, provider) => sites.info(site).alive?.providers.some(({ name, held }) => name === provider && held),

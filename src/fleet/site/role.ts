@@ -8,6 +8,7 @@ import { FLEET_LAST_EVENTS, FLEET_NEWS_PAUSE } from '../../kit/fleet-limits.js';
 import type { Groups } from '../../kit/patterns.js';
 import { notLonger } from '../../kit/within.js';
 import { RefusalLog } from '../../kit/refusal-log.js';
+import type { OutboxOptions } from '../../store/state.js';
 import { capabilitiesOf } from '../capabilities.js';
 import { SiteKeys } from '../site-keys.js';
 import { INVENTORY_BUCKET, LEASES_BUCKET } from '../subjects.js';
@@ -62,9 +63,9 @@ export class SiteRole {
       providers: () => this.#settings.providers,
       leaseOf: (name) => leases.of(name),
     });
-    const kept = (): number => this.#settings.fleet.outboxSize;
+    const kept: OutboxOptions = { most: () => this.#settings.fleet.outboxSize, isDurable: true, isPatient: true };
     const told = this.#told = new SiteEvents({
-      ...own, feed, bus, offers, changes: state.outbox('fleet events', kept, true), deeds: state.outbox('fleet deeds', kept, true), notes: state.keyValue('fleet events'),
+      ...own, feed, bus, offers, changes: state.outbox('fleet events', kept), deeds: state.outbox('fleet deeds', kept), notes: state.keyValue('fleet events'),
     });
     this.#inventory = new Inventory({
       ...own,

@@ -23,11 +23,11 @@ export class Callers {
   /** each caller takes machines of its own from here */
   readonly #spare: ReadonlyMap<string, string[]>;
 
-  /** @param atOnce machines that a caller orders with one line */
-  constructor(fleet: Fleet, atOnce: number) {
+  /** @param names machines of each site, as vm0001 @param atOnce those that a caller orders with one line */
+  constructor(fleet: Fleet, names: readonly string[], atOnce: number) {
     this.#fleet = fleet;
     this.#atOnce = atOnce;
-    this.#spare = new Map([...fleet.sites.keys()].map((site) => [site, [...fleet.machines(site).names]]));
+    this.#spare = new Map([...fleet.sites.keys()].map((site) => [site, [...names]]));
   }
 
   /** Orders that are done, or may be. */

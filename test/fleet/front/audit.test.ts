@@ -178,6 +178,32 @@ await t.test('a last message that cannot be read is told of, and what has not ar
   t.equal(first.log.length + second.log.length, 4);
 });
 
+await t.test('a state folder of before is put back: what comes then is another entry than that of its position in the stream', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const first = front(t, hub, folder);
+  first.audit.add(begun(1));
+  await have(hub, 1);
+  await until(() => folder.events.length === 0, WITHIN, 'that the front knows it');
+  const before = { last: folder.last, keys: [...folder.keys] };
+  for (const id of [2, 3]) {
+    first.audit.add(begun(id));
+    await have(hub, id);
+  }
+  await first.audit.close();
+  const old = new Folder();
+  old.last = before.last;
+  before.keys.forEach(([key, value]) => old.keys.set(key, value));
+  const second = front(t, hub, old);
+  for (const id of [4, 5, 6]) {
+    second.audit.add(begun(id));
+    await have(hub, id);
+  }
+  t.same(entries(hub).map(({ id }) => id), [1, 2, 3, 4, 5, 6]);
+  t.match(second.log, [/entries that this server never had/]);
+  t.equal(second.log.length, 1);
+});
+
 await t.test('a message is never too large, whatever was typed', async (t) => {
   const hub = new MemoryHub();
   const { audit } = front(t, hub, new Folder());
