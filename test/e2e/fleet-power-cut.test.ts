@@ -57,7 +57,7 @@ async function cutPower(t: Test, name: keyof typeof disks): Promise<void> {
   const [member, disk]: [Member, CutDisk] = name === 'berlin' ? [berlin, disks.berlin] : [f1, disks.f1];
   await disk.cut(member.daemon.pid);
   await member.kill();
-  t.same(await disk.restore(), disk.wanted, 'what was only written is lost, what was brought to the disk is there');
+  t.same(disk.restore(), disk.wanted, 'what was only written is lost, what was brought to the disk is there');
   await member.start();
   await fleet.isUp('f1', 'berlin');
 }

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { CutDisk, lacksCutDisk } from '../peers/cut-disk.js';
 import { lacksRoot } from '../support/peers.js';
 import { seededRandom } from '../support/seeded-random.js';
 import { until } from '../support/until.js';
-import { ACCOUNTS, ended, killHard, open, targetsOf, WITHIN, type Session } from './support/plans.js';
+import { ACCOUNTS, auditOf, ended, killHard, open, targetsOf, WITHIN, type Session } from './support/plans.js';
 import { FileMachines } from './support/file-machines.js';
 import { fillDisk } from '../support/faults.js';
 
@@ -60,10 +61,17 @@ async function hasEnded({ ask }: Session, run: string, count: number): Promise<v
   }, WITHIN, `${count} targets to have ended`);
 }
 
-await t.test('kill -9 at any moment: it goes on, and nothing restarts twice', { timeout: 600_000 }, async (t) => {
-  const folder = folderOf(t);
+interface Deaths {
+  readonly folder: string;
+  readonly stateDir: string;
+  /** ends a server that is under way */
+  die(session: Session): Promise<void>;
+}
+
+/** A run during which the server dies at any moment, again and again. */
+async function dies(t: Test, { folder, stateDir, die }: Deaths): Promise<void> {
   const machines = new FileMachines(folder, COUNT);
-  const config = `${machines.config(ACTION_TIMEOUT)}${ACCOUNTS}${PLAN}`;
+  const config = `${machines.config(ACTION_TIMEOUT)}${ACCOUNTS}${PLAN}`.replace('[server]', `[server]\nstate-dir = ${JSON.stringify(stateDir)}`);
   const random = seededRandom(20_261_128);
   let session = await open(t, { config, folder });
   const run = await begin(session);
@@ -71,7 +79,7 @@ await t.test('kill -9 at any moment: it goes on, and nothing restarts twice', { 
     await hasEnded(session, run, Math.floor(2 * COUNT * share) + random.below(8) - 4);
     await sleep(random.below(300));
     if (index % 2 === 1) await standStill(session, ACTION_TIMEOUT * 1.5);
-    await killHard(session);
+    await die(session);
     session = await open(t, { config, folder });
   }
   const status = await ended(session, run);
@@ -81,6 +89,27 @@ await t.test('kill -9 at any moment: it goes on, and nothing restarts twice', { 
   t.same(lines.filter((line) => / off /.test(line) && !/ stop (?:done|already)/.test(line)), [], 'each is off');
   t.same(machines.names.filter((name) => machines.boots(name) !== 1), [], 'and none twice');
   t.same(machines.names.filter((name) => !machines.isOff(name)), []);
+  const recorded = new Set(auditOf(folder).map(({ command, instance }) => `${command} ${instance}`));
+  t.same(machines.names.filter((name) => !recorded.has(`reboot files/${name}`)), [], 'the audit has each restart');
+}
+
+await t.test('kill -9 at any moment: it goes on, and nothing restarts twice', { timeout: 600_000 }, async (t) => {
+  const folder = folderOf(t);
+  await dies(t, { folder, stateDir: join(folder, 'state'), die: killHard });
+});
+
+await t.test('the power fails at any moment: it goes on, and nothing restarts twice', { skip: lacksCutDisk(), timeout: 600_000 }, async (t) => {
+  const [folder, disk] = [folderOf(t), new CutDisk('plans')];
+  t.after(() => disk.remove());
+  await dies(t, {
+    folder,
+    stateDir: disk.folder,
+    die: async (session) => {
+      await disk.cut(session.daemon.pid);
+      await killHard(session);
+      t.same(disk.restore(), disk.wanted, 'what was only written is lost, what was brought to the disk is there');
+    },
+  });
 });
 
 await t.test('a reload in the middle: it ends as it began, and what begins then is the new plan', { timeout: 300_000 }, async (t) => {

@@ -87,7 +87,7 @@ export async function killHard({ daemon }: Session): Promise<void> {
 /** What the audit of a daemon's folder holds, oldest first. */
 export function auditOf(folder: string): Entry[] {
   const { status, stdout, stderr } = spawnSync(process.execPath,
-    [fromRoot('bin', 'argo-server.js'), 'audit', '--json', '--config', join(folder, 'argo-server.conf')], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+    [fromRoot('bin', 'argo-server.js'), 'audit', '--json', '--config', join(folder, 'argo-server.conf')], { cwd: folder, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   if (status !== 0) throw new Error(`the audit cannot be read: ${stderr}`);
   return stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line) as Entry);
 }
