@@ -1,7 +1,7 @@
 import type { Failure } from '../client/outcome.js';
 import { ArgoError } from '../kit/errors.js';
 import { MQTT_ORDER_GRACE, MQTT_ORDER_STALE, MQTT_ORDERS, MQTT_PAYLOAD, MQTT_REASON, MQTT_WAITING } from '../kit/mqtt-limits.js';
-import { oneLine } from '../kit/text.js';
+import { oneLine, trimmed } from '../kit/text.js';
 import { sinceBoot } from './clock.js';
 import { type Gate, selectorOf } from './gate.js';
 import type { Machine } from './machine.js';
@@ -56,7 +56,7 @@ export class Orders {
 
   /** @param payload as it came @param refusal why it cannot be sent */
   give(machine: Machine, payload: Buffer, refusal?: Failure): void {
-    const word = payload.length > MQTT_PAYLOAD ? '' : payload.toString('utf8').trim();
+    const word = payload.length > MQTT_PAYLOAD ? '' : trimmed(payload.toString('utf8'));
     const row = ORDERS.get(word);
     if (row === undefined) return this.#end(machine, '', 'failed', { phrase: 'BAD REQUEST', detail: `there are ${[...ORDERS.keys()].join(', ')}` });
     if (refusal !== undefined) return this.#end(machine, word, 'failed', refusal);

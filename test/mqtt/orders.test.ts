@@ -87,7 +87,7 @@ await t.test('one by force waits for none, and takes no place of another', async
 await t.test('what is none of ours, and what cannot be sent', async (t) => {
   const { gate, ends, give, orders } = start();
   const lj = machine('1');
-  for (const payload of ['on', 'PRESS', 'ON; OFF', '', 'x'.repeat(1000), '\u0000']) give(lj, payload);
+  for (const payload of ['on', 'PRESS', 'ON; OFF', '', 'x'.repeat(1000), '\u0000', 'ON\u00a0', '\u3000OFF']) give(lj, payload);
   t.ok(ends.every((end) => end === '1  failed BAD REQUEST: there are ON, OFF, REBOOT, FORCE_OFF'), ends.join('\n'));
   ends.length = 0;
   give(lj, 'ON', { phrase: 'UNREACHABLE', detail: 'away' });

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
+import { trimmed } from '../../kit/text.js';
 import type { AuditRows } from '../model/answers.js';
 import { asCsv } from '../model/csv.js';
 import { moment } from '../model/words.js';
@@ -62,7 +63,7 @@ export function Audit(): JSX.Element {
             Account
             <input
               value={wanted.account}
-              onChange={(event) => change({ account: event.currentTarget.value.trim() })}
+              onChange={(event) => change({ account: trimmed(event.currentTarget.value) })}
               autocapitalize="none"
               spellcheck={false}
             />
@@ -71,7 +72,7 @@ export function Audit(): JSX.Element {
             Machine
             <input
               value={wanted.instance}
-              onChange={(event) => change({ instance: event.currentTarget.value.trim() })}
+              onChange={(event) => change({ instance: trimmed(event.currentTarget.value) })}
               autocapitalize="none"
               spellcheck={false}
             />
