@@ -8,7 +8,8 @@ import { checkBus } from '../fleet/admin/check.js';
 import { connectOnce, type AdminConnection } from '../fleet/admin/connection.js';
 import { initStore } from '../fleet/admin/init.js';
 import { keyInFile } from '../fleet/admin/key-file.js';
-import { ADMIN_NAME, isApart, permissionBlock, type Member } from '../fleet/admin/rights.js';
+import { ADMIN_NAME, permissionBlock, type Member } from '../fleet/admin/rights.js';
+import { isApart } from '../fleet/bus-store.js';
 import { NkeySigner } from '../fleet/signer.js';
 import { DEFAULT_CHOICES, type StoreChoices } from '../fleet/store-layout.js';
 import { inboxPrefix } from '../fleet/subjects.js';
@@ -62,7 +63,7 @@ export function fleetKey(config: string | undefined, admin: string | undefined):
   const member = table === undefined ? ADMIN : memberOf(table);
   return {
     lines: [
-      `${publicKey}`, '', `# in nats-server.conf, ${isApart(member) ? 'behind the account FLEET, as one beside it' : 'among the users of the account FLEET'}:`, permissionBlock(member, publicKey),
+      `${publicKey}`, '', `# in nats-server.conf, ${isApart(member.parts) ? 'behind the account FLEET, as one beside it' : 'among the users of the account FLEET'}:`, permissionBlock(member, publicKey),
       ...(table === undefined ? [] : peerTables(member, publicKey)),
     ],
     warnings: isNew ? [`${file} was made, readable by this user alone; ${table === undefined ? 'keep it where no server runs' : 'if the server runs as another one, chown it'}`] : [], faults: [],
@@ -92,7 +93,7 @@ async function connected<Result>(
     signer,
     name: `argo-server fleet ${member.name}`,
     inboxPrefix: inboxPrefix(member.name),
-    isApart: isApart(member),
+    isApart: isApart(member.parts),
   });
   try {
     return await work(admin, member, signer.publicKey);

@@ -36,11 +36,11 @@ export interface FleetParts {
 type Modules = Awaited<ReturnType<typeof load>>;
 
 async function load() {
-  const [bus, lasting, signer, site, front, config, subjects, store] = await Promise.all([
-    import('../fleet/bus.js'), import('../fleet/lasting-bus.js'), import('../fleet/signer.js'), import('../fleet/site/role.js'), import('../fleet/front/front.js'),
-    import('../config/fleet.js'), import('../fleet/subjects.js'), import('../fleet/store-watch.js'),
+  const [bus, buckets, lasting, signer, site, front, config, subjects, store] = await Promise.all([
+    import('../fleet/bus.js'), import('../fleet/bus-store.js'), import('../fleet/lasting-bus.js'), import('../fleet/signer.js'), import('../fleet/site/role.js'),
+    import('../fleet/front/front.js'), import('../config/fleet.js'), import('../fleet/subjects.js'), import('../fleet/store-watch.js'),
   ]);
-  return { ...bus, ...lasting, ...signer, ...site, ...front, ...config, ...subjects, ...store };
+  return { ...bus, ...buckets, ...lasting, ...signer, ...site, ...front, ...config, ...subjects, ...store };
 }
 
 /** The connection to the bus, for as long as this server is in a fleet. */
@@ -154,7 +154,7 @@ export class Fleet implements FleetDesk {
   /** The connection as it is to be now: another one where its servers or this server's key are others. */
   async #connect(modules: Modules, signer: NkeySigner, settings: FleetSettings): Promise<Connection> {
     const { servers, caFile, name, roles } = settings;
-    const isApart = !roles.has('front');
+    const isApart = modules.isApart(roles);
     const mark = `${modules.connectionFingerprint(settings)} ${signer.publicKey} ${isApart}`;
     const known = this.#connection;
     if (known?.mark === mark) return known;
@@ -187,7 +187,7 @@ export class Fleet implements FleetDesk {
     if (front) audit.listener = (news) => front.audited(news);
     site?.start();
     front?.start();
-    return { name, site, front, remote, endStore: modules.watchStore(bus, roles.has('front'), log) };
+    return { name, site, front, remote, endStore: modules.watchStore(bus, roles, log) };
   }
 
   #siteSettings(fleet: FleetSettings): ConstructorParameters<typeof SiteRole>[1] {

@@ -118,7 +118,7 @@ await t.test('a server says in its log what the store lacks, each time that it h
     const lines: string[] = [];
     const bus = new NatsBus(nats.link(user), () => undefined);
     t.teardown(() => bus.close());
-    t.teardown(watchStore(bus, user === f1, (level, message, facts) => void lines.push(`${level}: ${message}: ${String(facts?.store)} ${String(facts?.reason)}`)));
+    t.teardown(watchStore(bus, new Set(user.member.parts), (level, message, facts) => void lines.push(`${level}: ${message}: ${String(facts?.store)} ${String(facts?.reason)}`)));
     return { lines, bus };
   };
   const [site, front] = [logOf(berlin), logOf(f1)];

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { accountsBlock, ADMIN_NAME, isApart, permissionBlock, type Member } from '../../src/fleet/admin/rights.js';
+import { accountsBlock, ADMIN_NAME, permissionBlock, type Member } from '../../src/fleet/admin/rights.js';
 import type { LinkOptions } from '../../src/fleet/bus-link.js';
+import { isApart } from '../../src/fleet/bus-store.js';
 import { newSeed, NkeySigner } from '../../src/fleet/signer.js';
 import { storeLayout } from '../../src/fleet/store-layout.js';
 import { inboxPrefix } from '../../src/fleet/subjects.js';
@@ -118,7 +119,7 @@ export class Nats {
       signer,
       name,
       inboxPrefix: inboxPrefix(name),
-      isApart: isApart({ parts }),
+      isApart: isApart(parts),
     };
   }
 
@@ -160,7 +161,7 @@ export class Nats {
   }
 
   #writeUsers(users: readonly NatsUser[], blockOf = ({ member, signer }: NatsUser): string => permissionBlock(member, signer.publicKey)): void {
-    const blocks = (apart: boolean): string => [this.#admin, ...users].filter(({ member }) => isApart(member) === apart).map((user) => blockOf(user)).join('');
+    const blocks = (apart: boolean): string => [this.#admin, ...users].filter(({ member }) => isApart(member.parts) === apart).map((user) => blockOf(user)).join('');
     writeFileSync(join(this.folder, 'users.conf'), accountsBlock(blocks(false), blocks(true)), { mode: 0o600 });
   }
 

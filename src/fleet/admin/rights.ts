@@ -1,4 +1,4 @@
-import { bucketStream, infoSubject, keysSubject } from '../bus-store.js';
+import { bucketStream, infoSubject, isApart, keysSubject, type Part } from '../bus-store.js';
 import {
   ALIVE_OF_ALL,
   aliveSubject,
@@ -24,9 +24,6 @@ import {
  * check of whether that is in force. A key that was stolen can do no more than this.
  */
 
-/** Which part somebody has. `admin` makes buckets and streams, and neither orders nor listens. */
-export type Part = 'site' | 'front' | 'admin';
-
 /** A member of the fleet, as the bus knows it. */
 export interface Member {
   readonly name: string;
@@ -34,14 +31,6 @@ export interface Member {
   /** names of leases that it takes part in */
   readonly leases: readonly string[];
 }
-
-/**
- * Whether it has an account of its own. A question to the bus's store names the subject of the answer, for which no permission is
- * asked (tried with nats-server 2.9.10). So who may ask anything could have answers written wherever he likes, and have streams
- * deleted; but within his own account only: of others, he reaches what that one imports. Fronts watch buckets, for which no account of
- * their own would do: who watches names another subject, inside of what he sends.
- */
-export const isApart = ({ parts }: Pick<Member, 'parts'>): boolean => parts.every((part) => part === 'site');
 
 /** The account of the store, of fronts, and of who administers the bus. */
 export const ACCOUNT = 'FLEET';
@@ -98,7 +87,7 @@ function siteRights({ name, leases, parts }: Member): Rights {
   return {
     publish: [
       heard(aliveSubject(name)), heard(newsSubject(name)), heard(events), kept(own), ...COMMON,
-      ...infoOn(isApart({ parts }), ...STREAMS), lastOf(EVENTS_STREAM, events), lastOf(inventory, own),
+      ...infoOn(isApart(parts), ...STREAMS), lastOf(EVENTS_STREAM, events), lastOf(inventory, own),
       ...leases.map((lease) => keysSubject(LEASES_BUCKET, tokenOf(lease))).flatMap((key) => [kept(key), lastOf(held, key)]),
     ],
     // The others of its own subjects, so that it can be tried without taking an order away from a site at work.
@@ -227,7 +216,7 @@ ${sites}}
 /** What has to stand in nats-server.conf of a member: of one that {@link isApart}, an account; of others, an entry for the users of the fleet's account. */
 export function permissionBlock(member: Member, publicKey: string): string {
   const { name, parts } = member;
-  if (!isApart(member)) return `${lines(3, [`# ${parts.join(' and ')}${parts.includes('admin') ? ' of the fleet' : ` ${name}`}`])}${userEntry(member, publicKey, 3)}`;
+  if (!isApart(parts)) return `${lines(3, [`# ${parts.join(' and ')}${parts.includes('admin') ? ' of the fleet' : ` ${name}`}`])}${userEntry(member, publicKey, 3)}`;
   return `  # site ${name}
   SITE_${name} {
     imports: [
