@@ -84,8 +84,9 @@ export const FLEET_SILENCE_LONGEST = 60_000;
 export const FLEET_OVERTIME = 3_600_000;
 /** For telling a site that nobody waits for an order any longer. */
 export const FLEET_CANCEL_TIMEOUT = 5000;
-/** Between two looks at which sites have fallen silent. */
+/** Between two looks at which sites have fallen silent: at most, where none will before, and at least, however many do. */
 export const FLEET_SILENCE_LOOK = 1000;
+export const FLEET_SILENCE_LOOK_LEAST = 20;
 /** Signs of life by which the clock of a site is known: the one that came quickest counts. */
 export const FLEET_CLOCK_SAMPLES = 4;
 /** Processes of one site that a front remembers, to know them from each other. */

@@ -109,8 +109,13 @@ export class Site {
   }
 
   /** Whether it has not been heard of for too long. @param deadAfter ms */
-  isSilent({ now }: Moment, deadAfter: number): boolean {
-    return this.#heard === undefined || now - this.#heard.now > deadAfter;
+  isSilent(at: Moment, deadAfter: number): boolean {
+    return this.silentIn(at, deadAfter) < 0;
+  }
+
+  /** How long it may still say nothing until it is silent, ms; less than 0 where it is already. */
+  silentIn({ now }: Moment, deadAfter: number): number {
+    return this.#heard === undefined ? -Infinity : deadAfter - (now - this.#heard.now);
   }
 
   /**

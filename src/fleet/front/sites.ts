@@ -1,4 +1,4 @@
-import { FLEET_MISSING_INTERVAL, FLEET_PROBE_INTERVAL, FLEET_SILENCE_LOOK, FLEET_SITES } from '../../kit/fleet-limits.js';
+import { FLEET_MISSING_INTERVAL, FLEET_PROBE_INTERVAL, FLEET_SILENCE_LOOK, FLEET_SILENCE_LOOK_LEAST, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { RefusalLog } from '../../kit/refusal-log.js';
 import { inOrder } from '../../kit/text.js';
 import type { BusMessage, SiteInfo } from '../contract.js';
@@ -40,20 +40,21 @@ export class Sites {
   readonly #probed = new Map<string, number>();
   readonly #ends: (() => void)[];
   #looked = performance.now();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: SitesParts) {
     this.#parts = parts;
     const { bus } = parts.talk;
-    const timer = setInterval(() => this.#look(), FLEET_SILENCE_LOOK).unref();
     this.#ends = [
       bus.subscribe(ALIVE_OF_ALL, (message) => this.#hear(message)),
       bus.onChange(() => this.#tellTroubles()),
-      () => clearInterval(timer),
+      () => clearTimeout(this.#timer),
     ];
     parts.talk.onMissing((name, why) => {
       if (this.#sites.get(name)?.noteMissing(why) === true) this.#tellTrouble(this.#sites.get(name)!, moment());
     });
     this.review();
+    this.#lookLater();
   }
 
   /** All that are configured or were heard of, by name. */
@@ -142,6 +143,19 @@ export class Sites {
       refused.add({ site: name, subject: message.subject, reason: thrown.message });
     }
     this.#tell(name);
+  }
+
+  /** Looks again when the next one falls silent, if it is not heard of before. */
+  #lookLater(): void {
+    const { deadAfter } = this.#parts.times();
+    const at = moment();
+    const left = [...this.#sites.values()].map((site) => site.silentIn(at, deadAfter)).filter((ms) => ms >= 0);
+    // a timer may be before its time by less than 1 ms
+    const wait = Math.max(FLEET_SILENCE_LOOK_LEAST, Math.min(FLEET_SILENCE_LOOK, deadAfter, ...left) + 1);
+    this.#timer = setTimeout(() => {
+      this.#lookLater();
+      this.#look();
+    }, wait).unref();
   }
 
   /** Which sites have fallen silent, and whether those that are silent or missing are there after all. */

@@ -95,6 +95,18 @@ void t.test('a site falls silent, and a question finds it again', async (t) => {
   await becomes(w, undefined);
 });
 
+void t.test('that a site is silent is told when it is, and not at the next look', async (t) => {
+  // where this process stands still for seconds, what has come is read first: then it is told later
+  const isTold = async (): Promise<boolean> => {
+    const w = await world(t, { deadAfter: 1100 });
+    return new Promise((resolve) => {
+      w.sites.onChange(() => { if (troubleOf(w) !== undefined) resolve(true); });
+      setTimeout(() => resolve(false), 1800);
+    });
+  };
+  t.ok(await isTold() || await isTold() || await isTold());
+});
+
 void t.test('one that is not connected is told apart', async (t) => {
   const w = await world(t, { deadAfter: 100 });
   w.site.close();
