@@ -9,7 +9,7 @@ import { oneLine } from '../../kit/text.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
 import { FLEET_VERSION, joined, listOf, type NewsMessage } from '../messages.js';
 import { newsSubject } from '../subjects.js';
-import { EventLog, textOf, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
+import { EventLog, SITE_EVENTS, textOf, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
 import { EventSender, messageOf } from './event-sender.js';
 import type { Offers } from './offers.js';
 
@@ -43,12 +43,16 @@ export class SiteEvents {
   readonly #sender: EventSender;
   readonly #bell = new Bell();
   readonly #pauses = new Sleepers();
+  /** most bytes of an event's message besides what it says */
+  readonly #frame: number;
   /** on the disk, and not told to fronts yet, since there is no connection */
   #untold: KeptEvent[] = [];
 
   /** What happens from now on is told. */
   constructor(parts: SiteEventsParts) {
     this.#parts = parts;
+    const { site, incarnation } = parts;
+    this.#frame = Math.max(...SITE_EVENTS.map((type) => messageOf(site, { type, incarnation, seq: Number.MAX_SAFE_INTEGER, at: timeOf(0), event: '' }).length));
     this.#reader = parts.feed.reader();
     this.#events = new EventLog(parts);
     this.#sender = new EventSender({ ...parts, events: this.#events, bell: this.#bell });
@@ -120,7 +124,7 @@ export class SiteEvents {
   /** @returns undefined where it is nobody else's business, or cannot be told */
   #told({ at, facts, subject }: ArgoEvent): SiteEvent | undefined {
     if (!TYPES.has(facts.type) || facts.type === 'plan' || facts.type === 'server') return undefined;
-    const { offers, incarnation, site, log } = this.#parts;
+    const { offers, incarnation, log } = this.#parts;
     const provider = facts.type === 'provider' ? facts.provider : subject?.provider ?? providerOf(facts.instance);
     const isOfInventory = facts.type === 'state' || facts.type === 'added' || facts.type === 'removed';
     if (!(isOfInventory ? offers.isTold(provider) : offers.isShared(provider))) return undefined;
@@ -132,7 +136,7 @@ export class SiteEvents {
       at: timeOf(at),
       event: JSON.stringify({ ...facts, ...shortened, provider, ...(subject?.id !== undefined && { id: subject.id }) }),
     };
-    const { length } = messageOf(site, { ...event, seq: Number.MAX_SAFE_INTEGER });
+    const length = this.#frame + Buffer.byteLength(event.event);
     if (length <= FLEET_MESSAGE) return event;
     log('warn', 'an event is not told to the fleet', { type: facts.type, provider, reason: `it would have ${length} bytes, and at most ${FLEET_MESSAGE} can be` });
     return undefined;

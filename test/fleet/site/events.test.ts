@@ -133,6 +133,25 @@ void t.test('of what is not shared, nothing is told', async (t) => {
   rig.remove();
 });
 
+void t.test('what is too long for a message is not told, and everything shorter is', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  const step = 8;
+  const names = Array.from({ length: 40 }, (_, at) => `kvm1/${'é'.repeat(FLEET_MESSAGE / 2 - (40 - at) * step)}`);
+  for (const name of names) rig.world.events.add(deed(name, 'done'));
+  rig.world.events.add(deed('kvm1/short', 'done'));
+  await until(() => rig.stored.at(-1)?.event['instance'] === 'kvm1/short', WAIT, 'the last');
+  const parcels = rig.hub.store.messages(EVENTS_STREAM);
+  const untold = rig.world.logged.filter((line) => line.includes('an event is not told to the fleet'));
+  t.same(rig.stored.map(({ event }) => event['instance']), [...names.slice(0, names.length - untold.length), 'kvm1/short']);
+  t.ok(untold.every((line) => Number(/it would have (\d+) bytes/.exec(line)?.[1]) > FLEET_MESSAGE), untold.join());
+  t.ok(parcels.every(({ data }) => data.length <= FLEET_MESSAGE), 'none is too long');
+  // two bytes a character; and a number of 16 digits and a word of 8 letters would have room
+  t.ok(Math.max(...parcels.map(({ data }) => data.length)) > FLEET_MESSAGE - 2 * step - 8, 'and none is left out that would be a message');
+  await rig.end();
+  rig.remove();
+});
+
 void t.test('while the store refuses, fronts hear of it all the same; then the stream has each once', async (t) => {
   const rig = new Rig();
   await rig.start();
