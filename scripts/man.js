@@ -7,6 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
+import { outsideBlocks, replaceLinks } from './markdown.js';
 import { fromRoot } from './root.js';
 
 /** @typedef {{ name: string, section: number, source: string, brief: string, synopsis: string[] }} Page */
@@ -33,9 +34,6 @@ export const DOCUMENTS = '/usr/share/doc/argo-server';
 const fileOf = (/** @type {Page} */ { name, section }) => `man${section}/${name}.${section}`;
 const nameOf = (/** @type {Page} */ { name, section }) => `${name}(${section})`;
 
-/** Runs a step on what is no code. @param {string} markdown @param {(text: string) => string} step */
-const outsideBlocks = (markdown, step) => markdown.split(/^(```[^]*?^```\n)/m).map((part, at) => (at % 2 === 0 ? step(part) : part)).join('');
-
 /**
  * What a link says on paper: where it leads, where that is not here.
  * @param {string} text @param {string} target @param {string} from the document with the link
@@ -52,9 +50,7 @@ function spoken(text, target, from) {
 }
 
 /** Links by what they say; the lists of what is in a document go, since a pager has none to follow. @param {string} text @param {string} from */
-const withoutLinks = (text, from) => text
-  .replace(/^- \[[^\n]*\]\(#[^\n]*\n/gm, '')
-  .replace(/!?\[((?:`[^`]*`|\[[^\]]*\]|[^[\]])*)\]\(([^)\s]+)\)/g, (_, words, target) => spoken(words, target, from));
+const withoutLinks = (text, from) => replaceLinks(text.replace(/^- \[[^\n]*\]\(#[^\n]*\n/gm, ''), ({ words, target }) => spoken(words, target, from));
 
 const cellsOf = (/** @type {string} */ row) => row.slice(1, row.lastIndexOf('|')).split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|'));
 

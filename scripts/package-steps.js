@@ -1,7 +1,7 @@
 /** What is done with files of all packages: finding, copying and writing them. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { fromRoot } from './root.js';
 
 const SHEBANG = Buffer.from('#!/');
@@ -26,16 +26,14 @@ export function copy(from, to, isProgram = true) {
   chmodSync(to, isProgram && content.subarray(0, 3).equals(SHEBANG) ? 0o755 : 0o644);
 }
 
+/** Each file of the rows, below the project's folder and below the root. @param {import('./package-files.js').Row[]} rows */
+export const placesOf = (rows) => rows.flatMap(({ from, to, without, programs }) => (!lstatSync(fromRoot(from)).isDirectory()
+  ? [{ from, to, programs }]
+  : filesIn(fromRoot(from)).filter((path) => without?.test(path) !== true).map((path) => ({ from: `${from}/${path}`, to: posix.join(to, path), programs }))));
+
 /** @param {string} root @param {import('./package-files.js').Row[]} rows */
 export function copyRows(root, rows) {
-  for (const { from, to, without, programs } of rows) {
-    if (!lstatSync(fromRoot(from)).isDirectory()) copy(fromRoot(from), join(root, to), programs);
-    else {
-      for (const path of filesIn(fromRoot(from)).filter((one) => without?.test(one) !== true)) {
-        copy(fromRoot(from, path), join(root, to, path), programs);
-      }
-    }
-  }
+  for (const { from, to, programs } of placesOf(rows)) copy(fromRoot(from), join(root, to), programs);
 }
 
 /** @param {string} root @param {string} path @param {string | Buffer} content */

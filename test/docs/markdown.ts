@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fromRoot } from '../support/paths.js';
 
 /** A fenced block of a document. */
@@ -21,6 +22,27 @@ export function documentsIn(folder: string): string[] {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory()) return documentsIn(path);
     return entry.name.endsWith('.md') ? [path] : [];
+  });
+}
+
+/** The anchors that GitHub and others make of headings. */
+function anchors(markdown: string): Set<string> {
+  const text = markdown.replace(/^```[^]*?^```/gm, '');
+  return new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')));
+}
+
+/**
+ * The links of a document that lead to no file, or to no heading of one; those out of the project are not followed.
+ * @param root the folder below which all files are @param path of the document, in it
+ */
+export function deadLinks(root: string, path: string): string[] {
+  const targets = [...readFileSync(join(root, path), 'utf8').matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
+  return targets.filter((target) => {
+    if (/^[a-z]+:/.test(target)) return false;
+    const [file = '', anchor] = target.split('#');
+    const to = join(root, file === '' ? path : join(dirname(path), file));
+    return !existsSync(to) || (anchor !== undefined && statSync(to).isFile() && !anchors(readFileSync(to, 'utf8')).has(anchor));
   });
 }
 

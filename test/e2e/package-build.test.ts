@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { deadLinks } from '../docs/markdown.js';
 import { must } from '../peers/enclosure.js';
 import { fromRoot } from '../support/paths.js';
 import { runNode } from '../support/programs.js';
@@ -23,6 +24,18 @@ await t.test('who cannot make it is told what to install', async (t) => {
 
 await t.test('lintian finds nothing wrong', async (t) => {
   await lintian(t, first);
+});
+
+await t.test('every link of its documents leads to a file that is in it', async (t) => {
+  const root = join(folder, 'extracted');
+  mkdirSync(root);
+  await must('dpkg-deb', ['--extract', first, root]);
+  const docs = readdirSync(join(root, 'usr/share/doc'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.md'));
+  for (const path of docs) t.same(deadLinks(root, join('usr/share/doc', path)), [], path);
+  const read = (path: string): string => readFileSync(join(root, 'usr/share/doc/argo-server', path), 'utf8');
+  t.match(read('configuration.md'), '(../../argo-server/argo-server.conf)', 'what is elsewhere is found there');
+  t.match(read('SECURITY.md'), '(security.md)');
+  t.match(read('fleet.md'), '(changelog.gz)');
 });
 
 await t.test('what it needs, and what it leaves out', async (t) => {

@@ -6,6 +6,7 @@ import { fromRoot } from '../support/paths.js';
 /** What goes into packages, decided without touching a file. */
 
 const load = async <T>(name: string): Promise<T> => await import(pathToFileURL(fromRoot('scripts', name)).href) as T;
+const { linked } = await load<{ linked(markdown: string, from: string, places: Map<string, string>): string }>('package-docs.js');
 type Packages = Record<
   string,
   {
@@ -46,4 +47,12 @@ await t.test('of a package goes what runs, and its terms', async (t) => {
   const prebuilt = `prebuilds/${process.platform}-${process.arch}`;
   for (const path of ['build/Release/better_sqlite3.node', 'lib/index.js', `${prebuilt}/bcrypt.glibc.node`]) t.ok(isWanted(path, true), path);
   for (const path of ['build/Release/obj.target/x.node', 'build/Release/test_extension.node', 'src/addon.cc', 'deps/sqlite3/sqlite3.c', 'binding.gyp', 'build/Makefile', 'prebuilds/other-cpu/bcrypt.node', `${prebuilt}/bcrypt.musl.node`]) t.notOk(isWanted(path, true), path);
+});
+
+await t.test('a link of a document leads to where its file is in the package, or is words alone', async (t) => {
+  const places = new Map([['docs/drivers/xen.md', 'usr/share/doc/x/drivers/xen.md'], ['docs/web.md', 'usr/share/doc/x/web.md'], ['etc/x.conf', 'usr/share/x/x.conf'], ['docs/a.svg', 'usr/share/doc/x/a.svg']]);
+  const of = (markdown: string): string => linked(markdown, 'docs/drivers/xen.md', places);
+  for (const kept of ['[a](https://x.example/a)', '[b](#b)', '[w](../web.md#top)', '![s](../a.svg)', '```sh\n[c](../none.md)\n```\n']) t.equal(of(kept), kept);
+  t.equal(of('[`etc/x.conf`](../../etc/x.conf), [code](../../src/x.ts#L1) and [`a [b]`](../none.md).'), '[`etc/x.conf`](../../../x/x.conf), code and `a [b]`.');
+  t.equal(of('One.\n\n![A list](../web/list.png)\n\nTwo.'), 'One.\n\nTwo.');
 });
