@@ -1,8 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+import { isatty } from 'node:tty';
 import { hashPassword } from '../auth/passwords.js';
 import type { Config } from '../config/config.js';
 import { replaceFile, withAccount } from '../config/edit.js';
@@ -17,7 +18,26 @@ export interface OwnConfig {
   readonly config: Config;
   readonly findings: readonly Finding[];
   /** of the account admin, where it was made just now: the only time that it is known */
-  readonly newPassword: string | undefined;
+  readonly newPassword: Handed | undefined;
+}
+
+/** A secret for who has started the server: as it is, where a person looks on; else where it is kept. */
+export type Handed = { readonly shown: string } | { readonly file: string };
+
+/** Files in the state folder with secrets for who has started the server: what is printed may end up in a log. */
+const PASSWORD_FILE = 'admin-password';
+const LINK_FILE = 'page-link';
+/** By the file descriptor: to ask for Node's stream makes it. */
+const STDOUT = 1;
+
+/** @param name of the file for it, which replaces one of an earlier start @throws Error of the file system */
+function handOver(secret: string, name: string): Handed {
+  if (isatty(STDOUT)) return { shown: secret };
+  const file = join(defaultStateDir(), name);
+  // a file that is there would keep its mode
+  rmSync(file, { force: true });
+  replaceFile(file, `${secret}\n`, 0o600);
+  return { file };
 }
 
 export const ACCOUNT = 'admin';
@@ -72,14 +92,17 @@ const providerTable = ({ name, table }: Finding): string =>
   `[providers.${name}]\n${Object.entries(table).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join('')}`;
 
 /** Makes the account with a random password where there is none yet. @returns the password if so */
-async function ensureAccount(): Promise<string | undefined> {
+async function ensureAccount(): Promise<Handed | undefined> {
   const file = ownAccountsFile();
   if (existsSync(file)) return undefined;
   const password = Array.from({ length: PASSWORD_LENGTH }, () => PASSWORD_CHARACTERS[randomInt(PASSWORD_CHARACTERS.length)]).join('');
   const note = '# Accounts of a start without a configuration file; `argo-server account` changes them.\n';
   makeFolder(dirname(file));
-  replaceFile(file, withAccount(file, note, ACCOUNT, await hashPassword(password), [{ instances: ['*'], commands: ['*'] }]));
-  return password;
+  const hash = await hashPassword(password);
+  // before the account: one whose password nobody knows would stay
+  const handed = handOver(password, PASSWORD_FILE);
+  replaceFile(file, withAccount(file, note, ACCOUNT, hash, [{ instances: ['*'], commands: ['*'] }]));
+  return handed;
 }
 
 /**
@@ -102,9 +125,30 @@ const LOOPBACK = /^(127\.|\[::1\])/;
 /** Where the server can be reached. */
 export interface Places {
   readonly address: string;
-  /** the page's address, and a code that logs in there once; undefined where there is no page */
-  readonly page: { readonly address: string; readonly code: string } | undefined;
+  /** the page's address, and a link that logs in there once, where that could be handed over; undefined where there is no page */
+  readonly page: { readonly address: string; readonly link: Handed | undefined } | undefined;
 }
+
+/** @param code that logs in once */
+export function pageAt(address: string, code: string): Places['page'] {
+  try {
+    return { address, link: handOver(`http://${address}/#login=${code}`, LINK_FILE) };
+  } catch {
+    // a disk that is full keeps nobody from logging in by password
+    return { address, link: undefined };
+  }
+}
+
+const passwordLine = (password: Handed | undefined): string => {
+  if (password === undefined) return `The account ${ACCOUNT} was made at an earlier start; \`argo-server account passwd ${ACCOUNT}\` gives it a new password.`;
+  return 'shown' in password
+    ? `The account ${ACCOUNT} was made. Its password is shown this once: ${password.shown}`
+    : `The account ${ACCOUNT} was made. Its password is in ${password.file}, for this user alone; remove that file when you have read it.`;
+};
+
+const pageLines = ({ address, link }: NonNullable<Places['page']>): string[] => (link !== undefined && 'shown' in link
+  ? [`The page, with a link that logs ${ACCOUNT} in once, within an hour:`, '', `  ${link.shown}`]
+  : [`The page is http://${address}/.${link === undefined ? '' : ` A link that logs ${ACCOUNT} in once, within an hour, is in ${link.file}.`}`]);
 
 /** What a person reads who has just started the server for the first time. */
 export function greeting({ findings, newPassword, config }: OwnConfig, version: string, { address, page }: Places): string {
@@ -114,11 +158,9 @@ export function greeting({ findings, newPassword, config }: OwnConfig, version: 
   }
   const names = config.providers.has('demo') ? 'lj' : 'NAME';
   const [host, port] = [address.slice(0, address.lastIndexOf(':')), address.slice(address.lastIndexOf(':') + 1)];
-  lines.push('', newPassword === undefined
-    ? `The account ${ACCOUNT} was made at an earlier start; \`argo-server account passwd ${ACCOUNT}\` gives it a new password.`
-    : `The account ${ACCOUNT} was made. Its password is shown this once: ${newPassword}`);
-  if (page !== undefined) lines.push('', `The page, with a link that logs ${ACCOUNT} in once, within an hour:`, '', `  http://${page.address}/#login=${page.code}`);
+  lines.push('', passwordLine(newPassword));
+  if (page !== undefined) lines.push('', ...pageLines(page));
   lines.push('', 'A session to paste:', '', `  telnet ${host.replace(/[[\]]/g, '')} ${port}`, '  list',
-    `  auth ${ACCOUNT} ${newPassword ?? 'PASSWORD'}`, `  status ${names}`, `  pause ${names}`, `  unpause ${names}`, '  exit', '');
+    `  auth ${ACCOUNT} ${newPassword !== undefined && 'shown' in newPassword ? newPassword.shown : 'PASSWORD'}`, `  status ${names}`, `  pause ${names}`, `  unpause ${names}`, '  exit', '');
   return `${lines.join('\n')}\n`;
 }

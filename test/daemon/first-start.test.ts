@@ -1,19 +1,70 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { parseConfig } from '../support/configuration.js';
 import { DEMO, greeting } from '../../src/daemon/first-start.js';
 import { startDaemon, StartFailure } from '../support/daemon.js';
 import { fromRoot } from '../support/paths.js';
+import { lacks } from '../support/peers.js';
 import { runNode } from '../support/programs.js';
+import { Terminal } from '../support/terminal.js';
+import { until } from '../support/until.js';
+
+const WITHIN = 60_000;
+
+const firstLine = (file: string): string => readFileSync(file, 'utf8').split('\n')[0]!;
 
 await t.test('the greeting says for whom it listens', async (t) => {
   const config = await parseConfig('argo-server.conf', '[providers.demo]\ntype = "sim"\n', tmpdir());
-  const own = { config, findings: [DEMO], newPassword: 'sesame' };
+  const own = { config, findings: [DEMO], newPassword: { shown: 'sesame' } };
   for (const address of ['127.0.0.1:20203', '127.8.0.1:1', '[::1]:20203']) t.match(greeting(own, '1.0.0', { address, page: undefined }), 'for this machine only', address);
   for (const address of ['0.0.0.0:20203', '[::]:20203', '10.0.0.1:20203', '[fe80::1]:1']) t.notMatch(greeting(own, '1.0.0', { address, page: undefined }), 'for this machine only', address);
-  const words = greeting(own, '1.0.0', { address: '[::1]:20299', page: { address: '127.0.0.1:8080', code: 'once' } });
+  const words = greeting(own, '1.0.0', { address: '[::1]:20299', page: { address: '127.0.0.1:8080', link: { shown: 'http://127.0.0.1:8080/#login=once' } } });
   t.match(words, /^ {2}telnet ::1 20299$/m);
   t.match(words, /^ {2}http:\/\/127\.0\.0\.1:8080\/#login=once$/m);
+  t.match(greeting(own, '1.0.0', { address: '127.0.0.1:20203', page: { address: '127.0.0.1:8080', link: undefined } }), /^The page is http:\/\/127\.0\.0\.1:8080\/\.$/m);
+});
+
+await t.test('on a terminal the password and the link are shown, and kept nowhere', { skip: lacks('script') }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-first-start-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const state = join(folder, 'state');
+  const terminal = new Terminal(t, [process.execPath, fromRoot('bin', 'argo-server.js'), '--listen', '127.0.0.1:0'], WITHIN, {
+    cwd: folder, env: { ...process.env, HOME: folder, ARGO_CONFIG: undefined, ARGO_STATE_DIR: state },
+  });
+  await terminal.answer('  exit\r\n', '\u0003');
+  await terminal.ended;
+  const [, password = ''] = /Its password is shown this once: (\S{20})\r$/m.exec(terminal.shown()) ?? [];
+  t.match(terminal.shown(), new RegExp(`^  auth admin ${password}\r$`, 'm'));
+  t.match(terminal.shown(), /^ {2}http:\/\/127\.0\.0\.1:\d+\/#login=\S+\r$/m);
+  t.same(readdirSync(state).filter((name) => /^(?:admin-password|page-link)/.test(name)), []);
+});
+
+await t.test('elsewhere they are in files that nobody else can read', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-first-start-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const options = { args: ['--listen', '127.0.0.1:0'], env: { ARGO_STATE_DIR: join(folder, 'state') }, folder };
+  const [passwordFile, linkFile] = ['admin-password', 'page-link'].map((name) => join(folder, 'state', name)) as [string, string];
+  mkdirSync(join(folder, 'state'));
+  writeFileSync(linkFile, 'of an earlier start', { mode: 0o666 });
+  const first = await startDaemon(options);
+  await until(() => first.stdout().includes('exit\n'), WITHIN, 'the greeting');
+  const [password, link] = [firstLine(passwordFile), firstLine(linkFile)];
+  t.match(password, /^[A-Za-z2-9]{20}$/);
+  t.match(link, /^http:\/\/127\.0\.0\.1:\d+\/#login=\S{20,}$/);
+  t.same([passwordFile, linkFile].map((file) => statSync(file).mode & 0o777), [0o600, 0o600]);
+  t.match(first.stdout(), `Its password is in ${passwordFile}, for this user alone; remove that file when you have read it.`);
+  t.match(first.stdout(), `The page is ${link.split('#')[0]}. A link that logs admin in once, within an hour, is in ${linkFile}.`);
+  t.match(first.stdout(), '  auth admin PASSWORD\n');
+  for (const secret of [password, link.split('=')[1]!]) t.notOk(`${first.stdout()}${first.stderr()}`.includes(secret), 'in no log');
+  await first.stop();
+  rmSync(passwordFile);
+  const second = await startDaemon(options);
+  t.teardown(() => second.stop());
+  await until(() => second.stdout().includes('exit\n'), WITHIN, 'the greeting');
+  t.notOk(existsSync(passwordFile), 'which nobody knows any more');
+  t.not(firstLine(linkFile), link, 'a link of its own');
 });
 
 await t.test('a bad --listen is told as such, with a file and without', async (t) => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { argo, cleanEnvironment, makeHome } from '../client/support/argo.js';
 import { ProcessGroup } from '../peers/process-group.js';
@@ -21,11 +22,11 @@ await t.test('npm start comes to the first list', async (t) => {
   const home = makeHome(t);
   const server = npm(t, home, 'start', '--', '--listen', '127.0.0.1:0');
   const found = (pattern: RegExp): string | undefined => pattern.exec(server.output)?.[1];
-  const password = (): string | undefined => found(/The account admin was made\. Its password is shown this once: (\S+)\n/);
-  await until(() => password() !== undefined || server.ended, WITHIN_MS, 'a server that says how to log in');
+  const file = (): string | undefined => found(/The account admin was made\. Its password is in (\S+), for this user alone/);
+  await until(() => file() !== undefined || server.ended, WITHIN_MS, 'a server that says how to log in');
   const address = found(/argo-server \S+ listens on (127\.0\.0\.1:\d+)/);
   t.ok(address, server.output);
-  const env = { ARGO_SERVER: address, ARGO_ACCOUNT: 'admin', ARGO_PASSWORD: password() };
+  const env = { ARGO_SERVER: address, ARGO_ACCOUNT: 'admin', ARGO_PASSWORD: readFileSync(file()!, 'utf8').trim() };
   const listed = await argo(home, ['list'], { env });
   t.match(listed, { code: 0, stdout: /^\S/, stderr: '' });
   t.match(await argo(home, ['status', listed.stdout.split('\n')[0]!], { env }), { code: 0, stdout: /^\w+\n$/ });
