@@ -21,6 +21,17 @@ faults = { dev = "deaf", broken = "error", hung = "hang" }
 [providers.lab]
 type = "sim"
 instances = ["web1", "web2", "mail server", { name = "test", state = "off" }, "odd[1]", "{{ 7 * 7 }}", "localhost", "up/../../x", "-oProxyCommand=x", "lj,web1", "['web1', 'web2']", "argo_state_off", "all"]
+[providers.plain]
+type = "markless"
+`;
+
+/** A host that nothing tells one boot of from the next; one that was told to restart does not come back. */
+const MARKLESS = `
+const machine = { id: 'box', name: 'box', type: 'host', state: 'on', status: async () => machine.state, reboot: async () => { machine.state = 'off'; } };
+export default {
+  kind: 'driver', options: {},
+  open: () => ({ list: async () => [{ machine, state: machine.state }], close: async () => undefined }),
+};
 `;
 
 /** Of each machine, what a key says. */
@@ -32,8 +43,8 @@ await t.test('modules and inventory with a server', { skip }, async (t) => {
   const { cert, files } = await selfSigned(t);
   const digest = (await runProgram('openssl', ['x509', '-in', cert, '-noout', '-fingerprint', '-sha256'])).stdout.trim().split('=')[1]!;
   const reader = `[accounts.reader]\npassword = "${await hash(PASSWORD, BCRYPT_COST)}"\ngrants = [{ instances = ["web*"], commands = ["read"] }]\n`;
-  const tls = 'tls-listen = ["127.0.0.1:0"]\ntls-cert = "cert.pem"\ntls-key = "key.pem"';
-  const daemon = await startIntegrated(t, PLAYER, `${reader}${TABLES}`, tls, files);
+  const tls = 'plugin-path = ["plugins"]\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "cert.pem"\ntls-key = "key.pem"';
+  const daemon = await startIntegrated(t, PLAYER, `${reader}${TABLES}`, tls, { ...files, 'plugins/markless.mjs': MARKLESS });
   const server = serverOf(daemon);
   const secure = { server: `127.0.0.1:${daemon.ports[1]}` };
   const client = await connect(daemon.port);
@@ -166,5 +177,25 @@ await t.test('modules and inventory with a server', { skip }, async (t) => {
     t.notOk(both.groups.argo_type_vm, 'as with the modules');
     const never = await ansible.inventory('never.argo.yml', { ...server, connect_timeout: 0 }, env);
     t.match(never.stderr.replace(/\s+/g, ' '), 'connect_timeout is more than 0');
+  });
+
+  await t.test('check mode refuses a restart that nobody could tell, as the order does', async (t) => {
+    const restart = { name: ['box', 'web1'], state: 'restarted' };
+    await client.ask('start web1 --wait');
+    const { results: [planned, refused, hoped, untouched, accepted] } = await ansible.play(server, [
+      ['power', restart, { check_mode: true }],
+      ['power', { ...restart, name: ['box'] }],
+      ['power', { ...restart, wait: false }, { check_mode: true }],
+      ['info', { name: ['box', 'web1'], facts: false }],
+      ['power', { ...restart, name: ['box'], wait: false }],
+    ]);
+    const why = { phrase: 'NOT SUPPORTED', detail: 'a reboot of box cannot be verified; leave out --wait' };
+    t.match(planned, { failed: true, changed: true, msg: `1 of 2: box: ${why.phrase}: ${why.detail}` });
+    t.same([each(planned!, 'changed'), each(planned!, 'uncertain')], [{ box: false, web1: true }, { box: false, web1: false }]);
+    t.match(refused, { failed: true, changed: false, instances: [{ ...why, uncertain: false }] });
+    t.same(each(hoped!, 'changed'), { box: true, web1: true }, 'where nobody waits it would be done');
+    t.match(untouched, { instances: [{ name: 'box', state: 'on' }, { name: 'web1', state: 'on' }] }, 'nothing was ordered until now');
+    t.match(accepted, { failed: false, changed: true });
+    t.same(await states('box'), ['off'], 'and then it was');
   });
 });
