@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { afterFailures } from '../kit/backoff.js';
 import { ArgoError } from '../kit/errors.js';
 import {
   FAILURES_REMEMBERED, KNOWN_ADDRESS_FORGOTTEN, KNOWN_ADDRESSES_PER_ACCOUNT, LOGIN_DELAY_FIRST, LOGIN_DELAY_FORGOTTEN,
@@ -73,7 +74,7 @@ class Count {
   /** Milliseconds that the next attempt has to wait. */
   delay(key: string): number {
     const counted = this.#count(key) - this.#limits.free;
-    return counted <= 0 ? 0 : Math.min(LOGIN_DELAY_FIRST * 2 ** (Math.ceil(counted) - 1), LOGIN_DELAY_LONGEST);
+    return counted <= 0 ? 0 : afterFailures(Math.ceil(counted), LOGIN_DELAY_FIRST, LOGIN_DELAY_LONGEST);
   }
 
   /** Failures since it was quiet for a while. */

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { afterFailures } from '../kit/backoff.js';
 
 /**
  * The times until something is tried again: twice as long each time. What has lasted longer than the longest of them begins
@@ -18,7 +19,7 @@ export class Retries {
   /** It has failed once more. @param lasted milliseconds that it was good for; 0: it never was @returns milliseconds until it is tried again */
   failed(lasted: number): number {
     this.#inARow = lasted > this.#longest ? 1 : this.#inARow + 1;
-    return Math.min(this.#first * 2 ** (this.#inARow - 1), this.#longest);
+    return afterFailures(this.#inARow, this.#first, this.#longest);
   }
 
   /**

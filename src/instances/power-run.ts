@@ -1,10 +1,11 @@
 import type { PowerState } from '../drivers/driver.js';
+import { longer } from '../kit/backoff.js';
 import { ArgoError } from '../kit/errors.js';
 import {
   FORCED_LOOK, HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
 import { cleanWay, decide, goalOf, isRefusal, mustBeChecked, refuseSecond, requireVerifiable, type Step, type Way } from './actions.js';
-import { Deadline, DeadlineExceeded, explainDeadline, longer } from '../kit/deadline.js';
+import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Boot } from './boot.js';
 import { Sight } from './sight.js';
 import type { Caller } from './calls.js';

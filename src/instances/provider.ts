@@ -4,6 +4,7 @@ import type { Log } from '../kit/log.js';
 import type { ProviderAbilities } from '../drivers/management/contract.js';
 import type { Destination } from '../drivers/management/machine.js';
 import type { ProviderSettings } from '../config/config.js';
+import { afterFailures } from '../kit/backoff.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, ORDER_PLACE_KEPT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
@@ -354,8 +355,8 @@ export class Provider implements Owner {
   /** The next listing: soon where asked for, by the poll interval, or later and later while it fails. */
   #schedule(soon: boolean): void {
     if (this.#closed) return;
-    const backoff = Math.min(RETRY_FIRST * 2 ** (this.#failures - 1), RETRY_LONGEST);
-    const interval = this.#failures > 0 ? Math.min(backoff, Math.max(this.#pollInterval, RETRY_FIRST)) : this.#pollInterval;
+    const longest = Math.min(RETRY_LONGEST, Math.max(this.#pollInterval, RETRY_FIRST));
+    const interval = this.#failures > 0 ? afterFailures(this.#failures, RETRY_FIRST, longest) : this.#pollInterval;
     const wait = soon && this.#failures === 0 ? 0 : interval * (0.9 + Math.random() * 0.2);
     this.#timer = setTimeout(() => void this.refresh(), wait);
     this.#timer.unref();

@@ -125,6 +125,3 @@ export function explainDeadline(thrown: unknown, who: string): unknown {
     ? new ArgoError('TIMEOUT', `no answer from ${who} in ${formatDuration(thrown.ms)}`)
     : thrown;
 }
-
-/** The pause before the next look, after one of so many milliseconds. */
-export const longer = (wait: number, longest: number): number => Math.min(wait * 2, longest);

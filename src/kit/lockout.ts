@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { afterFailures } from './backoff.js';
 import { ACCOUNT_RECORDS } from './limits.js';
 import { unlessAborted, within } from './within.js';
 
@@ -65,7 +66,7 @@ class AccountRecord {
 
   /** How long the next refusal holds them back, ms. */
   nextHold({ first, longest, known }: Holds): number {
-    return this.#wasGood ? known : Math.min(first * 2 ** this.#doublings, longest);
+    return this.#wasGood ? known : afterFailures(this.#doublings + 1, first, longest);
   }
 
   /** @param told given to those who come while they are held back */

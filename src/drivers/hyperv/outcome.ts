@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { longer } from '../../kit/backoff.js';
 import { ArgoError } from '../../kit/errors.js';
 import { within } from '../../kit/within.js';
 import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
@@ -26,7 +27,7 @@ export type JobEnd = 'done' | 'lost' | ArgoError;
 
 /** Follows a job to its end. What goes wrong on the way there says nothing of the job. @throws the signal's reason */
 export async function followJob(link: WmiLink, job: WmiPath, signal: AbortSignal): Promise<JobEnd> {
-  for (let wait = LOOK_FIRST_MS; ; wait = Math.min(wait * 2, LOOK_LONGEST_MS)) {
+  for (let wait = LOOK_FIRST_MS; ; wait = longer(wait, LOOK_LONGEST_MS)) {
     const found = await look(link, job, signal);
     if (found === undefined) return 'lost';
     const state = count(found.JobState) ?? 0;
@@ -79,7 +80,7 @@ export interface Doubt {
 export async function settle(context: HyperVContext, { id, goal }: Order, { reason, rest, cause }: Doubt, signal: AbortSignal): Promise<void> {
   let state: PowerState = 'unknown';
   let still = performance.now();
-  for (let wait = LOOK_FIRST_MS; !signal.aborted; wait = Math.min(wait * 2, LOOK_LONGEST_MS)) {
+  for (let wait = LOOK_FIRST_MS; !signal.aborted; wait = longer(wait, LOOK_LONGEST_MS)) {
     const seen = await stateOf(context, id, signal);
     // A look that was cut off by the end of the time says nothing against the one before.
     if (seen !== 'unknown' || !signal.aborted) state = seen;

@@ -1,3 +1,4 @@
+import { afterFailures } from '../../kit/backoff.js';
 import { ArgoError } from '../../kit/errors.js';
 import { beforeSending, unlessAborted } from '../../kit/within.js';
 import type { LibvirtClient, LibvirtEvent } from '../../protocols/libvirt/client.js';
@@ -220,8 +221,8 @@ export class LibvirtConnection {
   }
 
   #retryLater(): void {
-    const wait = Math.min(this.#pace.retryMost, this.#pace.retryFirst * 2 ** this.#failures);
     this.#failures += 1;
+    const wait = afterFailures(this.#failures, this.#pace.retryFirst, this.#pace.retryMost);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => {

@@ -2,6 +2,7 @@ import { TrustedAgent } from '../../protocols/http/agents.js';
 import { HttpClient, type HttpAnswer } from '../../protocols/http/client.js';
 import { tlsTrust } from '../../drivers/tls/options.js';
 import { ConnectionLostError } from '../../protocols/tls/errors.js';
+import { afterFailures } from '../../kit/backoff.js';
 import { WEBHOOK_ANSWER, WEBHOOK_AT_A_TIME, WEBHOOK_RETRY_AFTER, WEBHOOK_RETRY_FIRST, WEBHOOK_RETRY_JITTER, WEBHOOK_RETRY_LONGEST } from '../../kit/webhook-limits.js';
 import { CONTENT_TYPE } from './envelope.js';
 import { sign, type Keys } from './keys.js';
@@ -107,6 +108,6 @@ export function parseRetryAfter(value: string | undefined, now: number): number 
  * @param chance from 0 to 1
  */
 export function pauseAfter(failures: number, retryAfter = 0, chance = Math.random()): number {
-  const plain = Math.min(WEBHOOK_RETRY_FIRST * 2 ** Math.min(failures - 1, 16), WEBHOOK_RETRY_LONGEST);
+  const plain = afterFailures(failures, WEBHOOK_RETRY_FIRST, WEBHOOK_RETRY_LONGEST);
   return Math.max(plain * (1 + WEBHOOK_RETRY_JITTER * (2 * chance - 1)), retryAfter);
 }

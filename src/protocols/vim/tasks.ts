@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { longer } from '../../kit/backoff.js';
 import { isFault, TaskLostError, VimFault, VimTransportError } from './errors.js';
 import { readProperties, type Properties } from './properties.js';
 import type { VimSession } from './session.js';
@@ -21,7 +22,7 @@ export interface Beside {
  * @throws VimFault why it failed; TaskLostError; the signal's reason
  */
 export async function followTask(session: VimSession, task: Ref, signal: AbortSignal, beside?: Beside): Promise<void> {
-  for (let wait = FIRST_LOOK; ; wait = Math.min(wait * 2, LONGEST_LOOK)) {
+  for (let wait = FIRST_LOOK; ; wait = longer(wait, LONGEST_LOOK)) {
     // Most tasks are over at the first look, so that it is at the task alone.
     const { info, other } = await look(session, task, wait === FIRST_LOOK ? undefined : beside, signal);
     if (info.get('info.state') === 'success') return;

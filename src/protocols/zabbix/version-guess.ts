@@ -1,3 +1,4 @@
+import { afterFailures } from '../../kit/backoff.js';
 import { ZABBIX_UNWANTED, ZABBIX_VERSION_TRIAL, ZABBIX_VERSION_TRIAL_LONGEST } from '../../kit/zabbix-limits.js';
 import { FIRST_VERSION } from './version.js';
 
@@ -78,6 +79,6 @@ export class VersionGuess {
 
   /** How long one is claimed. */
   get #trial(): number {
-    return Math.min(ZABBIX_VERSION_TRIAL * 2 ** this.#rounds, ZABBIX_VERSION_TRIAL_LONGEST);
+    return afterFailures(this.#rounds + 1, ZABBIX_VERSION_TRIAL, ZABBIX_VERSION_TRIAL_LONGEST);
   }
 }

@@ -1,4 +1,5 @@
 import type { EventRow, FeedMessage, TaskRow } from '../../gateways/web/messages.js';
+import { afterFailures } from '../../kit/backoff.js';
 import type { Fleet } from './fleet.js';
 
 /** What the messages of the feed do to what is known. */
@@ -62,4 +63,4 @@ export function take(known: Known, message: FeedMessage): Taken {
 }
 
 /** How long to wait before the n-th try to come back, ms. */
-export const retryAfter = (tries: number): number => Math.min(15_000, 1000 * 2 ** Math.min(tries, 4));
+export const retryAfter = (tries: number): number => afterFailures(tries + 1, 1000, 15_000);

@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../../config/values.js';
+import { afterFailures } from '../../../kit/backoff.js';
 import { formatEndpoint } from '../../../kit/text.js';
 import { ZABBIX_RETRY_FIRST, ZABBIX_RETRY_LONGEST } from '../../../kit/zabbix-gateway-limits.js';
 import type { ProxyIdentity } from '../../../protocols/zabbix/conversation.js';
@@ -99,7 +100,7 @@ export class Servers {
     // each of them once, then a pause
     const rounds = Math.floor(this.#failures / this.#servers.length);
     if (this.#failures % this.#servers.length === 0) {
-      const pause = Math.min(ZABBIX_RETRY_FIRST * 2 ** Math.min(rounds - 1, 16), ZABBIX_RETRY_LONGEST);
+      const pause = afterFailures(rounds, ZABBIX_RETRY_FIRST, ZABBIX_RETRY_LONGEST);
       this.#notBefore = performance.now() + pause * (0.8 + 0.4 * Math.random());
     }
   }
