@@ -35,6 +35,12 @@ export class VimTransportError extends Error {
   }
 }
 
+const LONGEST_REASON = 120;
+
+/** @param reason of which the first line is told, cut off where it is long */
+export const unreadable = (reason: string): VimTransportError =>
+  new VimTransportError(`its answer cannot be read: ${(reason.split('\n', 1)[0] ?? '').slice(0, LONGEST_REASON)}`, true);
+
 /** What became of a task that the server had taken on cannot be told. */
 export class TaskLostError extends Error {
   override readonly name = 'TaskLostError';

@@ -7,7 +7,7 @@ import { isFault, LoginRefusedFault, VimFault, VimTransportError } from './error
 import type { Method } from './schema.js';
 import { SoapClient, type Arguments } from './soap-client.js';
 import { CONNECTIONS, VimTransport } from './transport.js';
-import { at, isRef, textOf, type Ref, type VimValue } from './value.js';
+import { at, dateOf, isRef, textOf, type Ref, type VimValue } from './value.js';
 
 /** A login with what goes before it, ms. It serves all who wait for it, so it has no caller's signal. */
 const LOGIN_TIMEOUT = 20_000;
@@ -141,8 +141,8 @@ export class VimSession {
 
   /** The server's clock, which it tells only to those who are logged in. @throws VimFault NotAuthenticated */
   async serverTime(login: Login, signal: AbortSignal): Promise<Date> {
-    const time = await this.askIn(login, 'CurrentTime', SERVICE_INSTANCE, {}, signal);
-    if (time instanceof Date) return time;
+    const time = dateOf(await this.askIn(login, 'CurrentTime', SERVICE_INSTANCE, {}, signal));
+    if (time !== undefined) return time;
     throw new VimFault('NotAuthenticated', 'the server does not tell its time');
   }
 

@@ -254,7 +254,7 @@ await t.test('what no event, or a misleading one, tells of', async (t) => {
 
 await t.test('control characters of a name are for others to make harmless, not for XML to stumble over', async (t) => {
   const { vim, driver } = await setUp(t);
-  vim.addVm('vm-1', { name: val('string', '200 OK\r\n300&#9;\u009b31m \u202e&lt;b&gt; %2F%2f%5c%25%41') });
+  vim.addVm('vm-1', { name: val('string', '200 OK\r\n300&#13;&#9;\u0007\u009b31m \u202e&lt;b&gt; %2F%2f%5c%25%41') });
   const [sighting] = await driver.list(soon());
-  t.equal(sighting?.machine.name, '200 OK\r\n300\t\u009b31m \u202e<b> //\\%%41');
+  t.equal(sighting?.machine.name, '200 OK\n300\r\t\ufffd\u009b31m \u202e<b> //\\%%41', 'line ends as XML reads them');
 });
