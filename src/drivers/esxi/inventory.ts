@@ -121,20 +121,14 @@ export class Inventory {
     const watch = await this.#openWatch(signal);
     const found = new Set<string>();
     const left = new Map<string, Ref>();
-    const slices = new Slices();
-    let more = true;
-    for (let page = 0; more && page < MOST_PAGES; page += 1) {
-      const next = await watch.next(false, signal);
-      more = next.more;
-      for (const { ref, kind, changes } of next.updates) {
-        if (slices.isOverNow()) await slices.pause();
-        if (kind === 'leave') left.set(ref.value, ref);
-        else {
-          found.add(ref.value);
-          this.#itemOf(ref).apply(changes);
-        }
+    const take = ({ ref, kind, changes }: ObjectUpdate): void => {
+      if (kind === 'leave') left.set(ref.value, ref);
+      else {
+        found.add(ref.value);
+        this.#itemOf(ref).apply(changes);
       }
-    }
+    };
+    for (let page = 0; page < MOST_PAGES && await watch.next(false, signal, take);) page += 1;
     // An ended session, or a filter that was made in one, answers with nothing at all.
     if (found.size === 0 && await watch.count(signal) > 0) throw new VimFault('NotAuthenticated', 'the server tells of nothing although there is something');
     for (const name of this.#items.keys()) if (!found.has(name)) this.#items.delete(name);
@@ -210,7 +204,8 @@ export class Inventory {
   async #follow(watch: Watch, life: AbortController): Promise<void> {
     try {
       for (;;) {
-        const { updates } = await watch.next(true, life.signal);
+        const updates: ObjectUpdate[] = [];
+        await watch.next(true, life.signal, (update) => updates.push(update));
         await this.#takeOn(updates, life.signal);
       }
     } catch (error) {

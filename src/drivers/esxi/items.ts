@@ -18,6 +18,9 @@ export const PATHS = {
 /** With vApps. Not their summary's fields: it is declared to be a plain resource pool's. */
 export const PATHS_WITH_VAPPS = { ...PATHS, VirtualApp: ['name', 'parentVApp', 'summary'] } as const;
 
+const isSame = (one: VimValue, other: VimValue): boolean =>
+  one === other || (typeof one === 'object' && typeof other === 'object' && JSON.stringify(one) === JSON.stringify(other));
+
 /** One object of the inventory, kept current. */
 export class Item {
   readonly properties = new Map<string, VimValue>();
@@ -34,7 +37,7 @@ export class Item {
     this.touched = performance.now();
     for (const [path, value] of changes) {
       const before = this.properties.get(path);
-      if (JSON.stringify(before) === JSON.stringify(value)) continue;
+      if (before !== undefined && isSame(before, value)) continue;
       if (path === 'guest.guestState' && value === 'running' && before !== undefined && before !== null) this.boots += 1;
       this.properties.set(path, value);
       different.add(path);

@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
-import { SaxesParser, type SaxesTagPlain } from 'saxes';
+import { SaxesParser, type SaxesAttributePlain, type SaxesTagPlain } from 'saxes';
 import { Slices } from '../../kit/slices.js';
 import { unreadable, VimFault, VimTransportError } from './errors.js';
 import { at, dateOf, isObject, textOf, TYPE_KEY, type VimValue } from './value.js';
@@ -13,8 +13,18 @@ const DEEPEST = 100;
 /** Bytes that are parsed before it is asked whether everyone else should get a turn. */
 const PARSED_AT_ONCE = 1024;
 
+/** Elements above what a path of {@link Each} begins with: Envelope, Body, response, returnval. */
+const ABOVE = 4;
+
+/** Characters of a text that is likely to come again, and how many such are remembered, a power of two. */
+const SHORT = 32;
+const REMEMBERED = 256;
+/** Characters from which on a part of a string is, to V8, a window onto the whole. */
+const WINDOW = 13;
+
 const INSTANCE = 'http://www.w3.org/2001/XMLSchema-instance';
 const DECLARES = 'xmlns:';
+const TYPE = ':type';
 const LIST = 'ArrayOf';
 const NUMBERS = new Set(['byte', 'short', 'int', 'long', 'float', 'double']);
 
@@ -22,6 +32,30 @@ const NUMBERS = new Set(['byte', 'short', 'int', 'long', 'float', 'double']);
 const FORBIDDEN = /[\0-\x08\x0B\x0C\x0E-\x1F\uFFFE\uFFFF]/g;
 /** The parser's word for such a one that is given by its number, which it then leaves as it is. */
 const FORBIDDEN_NUMBER = 'malformed character entity.';
+
+/** Elements that are handed over one by one, and are then no part of what is returned: a long answer need not be held as a whole. */
+export interface Each {
+  /** names, from below `returnval` */
+  readonly path: readonly string[];
+  /** what it throws ends the reading; an answer may prove to be none behind what was handed over */
+  readonly take: (value: VimValue) => void;
+}
+
+/** Texts that came lately, so that what is held of a thousand machines is held once. */
+class Texts {
+  readonly #known = new Array<string>(REMEMBERED).fill('');
+
+  /** The same text, which keeps nothing of what it was cut from. */
+  own(text: string): string {
+    const { length } = text;
+    if (length > SHORT) return copy(text);
+    const place = (length * 31 + text.charCodeAt(length >> 1) * 7 + text.charCodeAt(length - 1)) % REMEMBERED;
+    const known = this.#known[place]!;
+    return known === text ? known : this.#known[place] = copy(text);
+  }
+}
+
+const copy = (text: string): string => (text.length < WINDOW ? text : Buffer.from(text).toString());
 
 /** An element that is not yet at its end. One object for all of a depth, one after the other. */
 class Open {
@@ -33,8 +67,15 @@ class Open {
   /** what lies inside: fields by their names, or the items of an `ArrayOf…` */
   content: Record<string, VimValue> | VimValue[] | undefined;
   text = '';
-  /** {@link AnswerReader.#typeNames} outside of it */
-  outside: readonly string[] = [];
+  /** how many prefixes are declared by it and around it */
+  prefixes = 0;
+}
+
+/** A prefix, for as long as the element that declares it is open. */
+interface Prefix {
+  readonly name: string;
+  /** whether it stands for {@link INSTANCE}: vCenter calls that xsi, vcsim otherwise */
+  readonly isInstance: boolean;
 }
 
 const withoutPrefix = (name: string): string => name.slice(name.indexOf(':') + 1);
@@ -47,24 +88,30 @@ const withoutPrefix = (name: string): string => name.slice(name.indexOf(':') + 1
 export class AnswerReader {
   readonly #parser = new SaxesParser({ xmlns: false, position: false });
   readonly #decoder = new StringDecoder();
+  readonly #texts = new Texts();
+  readonly #each: Each | undefined;
   readonly #open = [new Open()];
   #depth = 0;
   #nodes = 0;
-  /** how xsi:type is written here: vCenter calls the prefix xsi, vcsim otherwise */
-  #typeNames: readonly string[] = [];
+  /** the innermost last */
+  readonly #prefixes: Prefix[] = [];
+  /** of the element that begins: its attribute `type`, and those with a prefix */
+  #refersTo: string | undefined;
+  readonly #types: { readonly prefix: string; readonly type: string }[] = [];
 
-  constructor() {
+  constructor(each?: Each) {
+    this.#each = each;
     const parser = this.#parser;
     parser.on('error', ({ message }) => { if (message !== FORBIDDEN_NUMBER) throw unreadable(message); });
     parser.on('doctype', () => { throw unreadable('it has a document type, which SOAP forbids'); });
-    parser.on('attribute', () => this.#count());
+    parser.on('attribute', (attribute) => this.#note(attribute));
     parser.on('opentag', (tag) => this.#begin(tag));
     parser.on('closetag', () => this.#end());
     parser.on('text', (text) => this.#addText(text));
     parser.on('cdata', (text) => this.#addText(text));
   }
 
-  /** @throws VimTransportError; then it is of no more use */
+  /** @throws VimTransportError, or what {@link Each} does; then it is of no more use */
   write(bytes: Uint8Array): void {
     this.#parser.write(this.#decoder.write(bytes).replace(FORBIDDEN, '\uFFFD'));
   }
@@ -72,11 +119,37 @@ export class AnswerReader {
   /** @returns the document, as an object with its root element for a field. @throws VimTransportError where it is cut off */
   end(): VimValue {
     this.#parser.write(this.#decoder.end()).close();
-    return valueOf(this.#open[0]!);
+    return this.#valueOf(this.#open[0]!);
   }
 
   #count(): void {
     if ((this.#nodes += 1) > MOST_NODES) throw unreadable(`it has more than ${MOST_NODES} elements and attributes`);
+  }
+
+  #note({ name, value }: SaxesAttributePlain): void {
+    this.#count();
+    if (name === 'type') this.#refersTo = value;
+    else if (name.endsWith(TYPE)) this.#types.push({ prefix: name.slice(0, -TYPE.length), type: value });
+    else if (name.startsWith(DECLARES)) this.#prefixes.push({ name: name.slice(DECLARES.length), isInstance: value === INSTANCE });
+  }
+
+  #begin({ name }: SaxesTagPlain): void {
+    this.#count();
+    if ((this.#depth += 1) > DEEPEST) throw unreadable('it is nested too deeply');
+    const open = this.#open[this.#depth] ??= new Open();
+    open.name = withoutPrefix(name);
+    open.type = this.#types.length === 0 ? undefined : this.#takeType();
+    open.refersTo = this.#refersTo;
+    open.content = undefined;
+    open.text = '';
+    open.prefixes = this.#prefixes.length;
+    this.#refersTo = undefined;
+  }
+
+  #takeType(): string | undefined {
+    const found = this.#types.find(({ prefix }) => this.#prefixes.findLast(({ name }) => name === prefix)?.isInstance);
+    this.#types.length = 0;
+    return found && this.#texts.own(withoutPrefix(found.type));
   }
 
   #addText(text: string): void {
@@ -84,38 +157,31 @@ export class AnswerReader {
     open.text = open.text === '' ? text : open.text + text;
   }
 
-  #begin({ name, attributes }: SaxesTagPlain): void {
-    this.#count();
-    if ((this.#depth += 1) > DEEPEST) throw unreadable('it is nested too deeply');
-    const open = this.#open[this.#depth] ??= new Open();
-    open.name = withoutPrefix(name);
-    open.outside = this.#typeNames;
-    open.type = this.#typeIn(attributes);
-    open.refersTo = attributes.type;
-    open.content = undefined;
-    open.text = '';
-  }
-
   #end(): void {
     const open = this.#open[this.#depth]!;
+    const value = this.#valueOf(open);
+    const isOne = this.#isOneOfEach();
     this.#depth -= 1;
-    this.#typeNames = open.outside;
-    put(this.#open[this.#depth]!, open.name, valueOf(open));
+    const outer = this.#open[this.#depth]!;
+    this.#prefixes.length = outer.prefixes;
+    if (isOne) this.#each?.take(value);
+    else put(outer, open.name, value);
   }
 
-  /** A prefix means what the element itself, or the innermost one around it that says so, has it mean. */
-  #typeIn(attributes: Readonly<Record<string, string>>): string | undefined {
-    for (const name in attributes) if (name.startsWith(DECLARES)) this.#declare(`${name.slice(DECLARES.length)}:type`, attributes[name] === INSTANCE);
-    for (const name of this.#typeNames) {
-      const type = attributes[name];
-      if (type !== undefined) return withoutPrefix(type);
-    }
-    return undefined;
+  #isOneOfEach(): boolean {
+    const path = this.#each?.path;
+    return path !== undefined && this.#depth === ABOVE + path.length && path.every((name, at) => this.#open[ABOVE + 1 + at]?.name === name);
   }
 
-  #declare(typeName: string, isType: boolean): void {
-    const others = this.#typeNames.filter((name) => name !== typeName);
-    this.#typeNames = isType ? [...others, typeName] : others;
+  #valueOf({ type, refersTo, content, text }: Open): VimValue {
+    if (content !== undefined) return content;
+    if (type?.startsWith(LIST) === true) return [];
+    const trimmed = text.trim();
+    if (trimmed === '') return type === undefined ? null : type === 'string' ? '' : { [TYPE_KEY]: type };
+    if (refersTo !== undefined) return { type: this.#texts.own(refersTo), value: this.#texts.own(text) };
+    if (type === 'boolean') return trimmed === 'true' || trimmed === '1';
+    if (type !== undefined && NUMBERS.has(type)) return Number(trimmed);
+    return (type === 'dateTime' ? dateOf(trimmed) : undefined) ?? this.#texts.own(text);
   }
 }
 
@@ -131,25 +197,14 @@ function put(outer: Open, name: string, value: VimValue): void {
   }
 }
 
-function valueOf({ type, refersTo, content, text }: Open): VimValue {
-  if (content !== undefined) return content;
-  if (type?.startsWith(LIST) === true) return [];
-  if (text.trim() === '') return type === undefined ? null : type === 'string' ? '' : { [TYPE_KEY]: type };
-  if (refersTo !== undefined) return { type: refersTo, value: text };
-  if (type === undefined) return text;
-  if (type === 'boolean') return text.trim() === 'true' || text.trim() === '1';
-  if (type === 'dateTime') return dateOf(text) ?? text;
-  return NUMBERS.has(type) ? Number(text) : text;
-}
-
 /**
  * Reads what a method is answered with as it comes, with turns for everyone else in between.
  * @param body of the answer, in UTF-8
  * @returns what is returned; null for nothing
- * @throws VimFault; VimTransportError for what is no answer of vSphere's; what `body` throws
+ * @throws VimFault; VimTransportError for what is no answer of vSphere's; what `body` and `each` throw
  */
-export async function readAnswer(method: string, body: AsyncIterable<Uint8Array>): Promise<VimValue> {
-  const reader = new AnswerReader();
+export async function readAnswer(method: string, body: AsyncIterable<Uint8Array>, each?: Each): Promise<VimValue> {
+  const reader = new AnswerReader(each);
   const slices = new Slices();
   for await (const chunk of body) {
     for (let from = 0; from < chunk.length; from += PARSED_AT_ONCE) {

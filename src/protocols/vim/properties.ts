@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Slices } from '../../kit/slices.js';
 import { isAbort, within } from '../../kit/within.js';
+import type { Each } from './answer.js';
 import { isFault, VimFault, VimTransportError } from './errors.js';
 import type { Login, VimSession } from './session.js';
 import { typed, type Arguments } from './soap-client.js';
@@ -140,15 +141,16 @@ export class Watch {
   /**
    * What is new since the last call; everything at first, in pages.
    * @param wait whether the server may keep the question until there is something
-   * @returns more: whether the next page is ready
+   * @param take told of each as it comes, also of those of an answer that ends in an error
+   * @returns whether the next page is ready
    * @throws VimFault NotAuthenticated when the session has ended; VimTransportError, also where nothing
    *   comes in time; the signal's reason
    */
-  async next(wait: boolean, signal: AbortSignal): Promise<{ updates: ObjectUpdate[]; more: boolean }> {
+  async next(wait: boolean, signal: AbortSignal, take: (update: ObjectUpdate) => void): Promise<boolean> {
     const asked = performance.now();
     const options = { maxWaitSeconds: wait ? LONGEST_WAIT_S : 0, maxObjectUpdates: PAGE };
     const set = await within(wait ? LONGEST_WAIT_S * 1000 + WAIT_GRACE : ALL_LIMIT, [signal], async (limit) => {
-      const news = await this.#session.askIn(this.login, 'WaitForUpdatesEx', this.#collector, { version: this.#version, options }, limit);
+      const news = await this.#session.askIn(this.login, 'WaitForUpdatesEx', this.#collector, { version: this.#version, options }, limit, eachUpdate(take));
       // Nothing new, or nobody who is logged in.
       if (news === null) await this.#session.serverTime(this.login, limit);
       return news;
@@ -158,10 +160,11 @@ export class Watch {
     });
     if (set === null) {
       if (wait) await pause(SHORTEST_WAIT - (performance.now() - asked), signal);
-      return { updates: [], more: false };
+      return false;
     }
+    for (const filter of listOf(at(set, 'filterSet'))) refuseEndedSession(at(filter, 'missingSet'));
     this.#version = textOf(at(set, 'version')) ?? this.#version;
-    return { updates: await toUpdates(set), more: flagOf(at(set, 'truncated')) };
+    return flagOf(at(set, 'truncated'));
   }
 
   /** All objects as they are now, read anew and not by what was told of changes. */
@@ -180,28 +183,23 @@ const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
   if (ms > 0) await sleep(ms, undefined, { signal }).catch(() => undefined);
 };
 
-async function toUpdates(set: VimValue): Promise<ObjectUpdate[]> {
-  const updates: ObjectUpdate[] = [];
-  const slices = new Slices();
-  for (const filter of listOf(at(set, 'filterSet'))) {
-    refuseEndedSession(at(filter, 'missingSet'));
-    for (const object of listOf(at(filter, 'objectSet'))) {
-      if (slices.isOverNow()) await slices.pause();
-      const update = toUpdate(object);
-      if (update !== undefined) updates.push(update);
-    }
-  }
-  return updates;
-}
+const eachUpdate = (take: (update: ObjectUpdate) => void): Each => ({
+  path: ['filterSet', 'objectSet'],
+  take: (object) => {
+    const update = toUpdate(object);
+    if (update !== undefined) take(update);
+  },
+});
 
 function toUpdate(object: VimValue): ObjectUpdate | undefined {
   const ref = at(object, 'obj');
   const kind = at(object, 'kind');
   if (!isRef(ref) || (kind !== 'enter' && kind !== 'modify' && kind !== 'leave')) return undefined;
   refuseEndedSession(at(object, 'missingSet'));
-  const changes = new Map(listOf(at(object, 'changeSet')).map((change) => {
+  const changes = new Map<string, VimValue>();
+  for (const change of listOf(at(object, 'changeSet'))) {
     const isSet = at(change, 'op') === 'assign' || at(change, 'op') === 'add';
-    return [textOf(at(change, 'name')) ?? '', isSet ? at(change, 'val') ?? null : null];
-  }));
+    changes.set(textOf(at(change, 'name')) ?? '', isSet ? at(change, 'val') ?? null : null);
+  }
   return { ref, kind, changes };
 }

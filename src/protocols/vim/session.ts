@@ -3,6 +3,7 @@ import { within, unlessAborted } from '../../kit/within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
 import { Lockout } from '../../kit/lockout.js';
+import type { Each } from './answer.js';
 import { isFault, LoginRefusedFault, VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
 import { SoapClient, type Arguments } from './soap-client.js';
@@ -103,11 +104,13 @@ export class VimSession {
   }
 
   /** As {@link call}, in one login only: for what ends with it. */
-  async callIn(login: Login, method: Method, self: Ref | ((service: Service) => Ref), args: Arguments, signal: AbortSignal): Promise<VimValue> {
+  async callIn(
+    login: Login, method: Method, self: Ref | ((service: Service) => Ref), args: Arguments, signal: AbortSignal, each?: Each,
+  ): Promise<VimValue> {
     try {
       // It was dropped with the login that a certificate ended.
       if (this.#wire === undefined) throw new VimFault('NotAuthenticated', 'the session has ended');
-      return await this.#wire.soap.call(method, typeof self === 'function' ? self(login.service) : self, args, signal);
+      return await this.#wire.soap.call(method, typeof self === 'function' ? self(login.service) : self, args, signal, each);
     } catch (error) {
       if (error instanceof CertificateError) {
         this.expire(login);
@@ -122,9 +125,9 @@ export class VimSession {
     return this.#unlessStale(() => this.call(method, self, args, signal));
   }
 
-  /** As {@link ask}, in one login only. */
-  askIn(login: Login, method: Method, self: Ref, args: Arguments, signal: AbortSignal): Promise<VimValue> {
-    return this.#unlessStale(() => this.callIn(login, method, self, args, signal));
+  /** As {@link ask}, in one login only. What is asked again has been answered with nothing yet, so that `each` hears all of it once. */
+  askIn(login: Login, method: Method, self: Ref, args: Arguments, signal: AbortSignal, each?: Each): Promise<VimValue> {
+    return this.#unlessStale(() => this.callIn(login, method, self, args, signal, each));
   }
 
   /** Several idle connections may be broken at once, as after a firewall's restart. */

@@ -4,7 +4,7 @@ import type { Client, IOptions, WSDL } from 'soap';
 import { loadInTurns, withStandIn } from '../../kit/in-turns.js';
 import { giveWay } from '../../kit/slices.js';
 import { CertificateError } from '../tls/errors.js';
-import { readAnswer } from './answer.js';
+import { readAnswer, type Each } from './answer.js';
 import { unreadable, VimFault, VimTransportError } from './errors.js';
 import { buildWsdl, type Method } from './schema.js';
 import type { CallOptions, VimTransport } from './transport.js';
@@ -148,10 +148,11 @@ export class SoapClient {
 
   /**
    * Calls a method.
+   * @param each of what it answers: handed over as it comes
    * @returns what it answers; null for nothing
    * @throws VimFault, VimTransportError, CertificateError; the signal's reason when it is aborted, if anything may have been sent
    */
-  async call(method: Method, self: Ref, args: Arguments, signal: AbortSignal): Promise<VimValue> {
+  async call(method: Method, self: Ref, args: Arguments, signal: AbortSignal, each?: Each): Promise<VimValue> {
     const client = this.#clients.get(method) ?? await this.#clientOf(method);
     await giveWay();
     signal.throwIfAborted();
@@ -162,7 +163,7 @@ export class SoapClient {
     delete client.lastMessage;
     try {
       const [body] = await answer;
-      return await readAnswer(method, body);
+      return await readAnswer(method, body, each);
     } catch (error) {
       const isUnsent = error instanceof VimTransportError && !error.sent;
       throw signal.aborted && !isUnsent ? signal.reason : translate(error);
