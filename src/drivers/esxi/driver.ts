@@ -13,7 +13,7 @@ import { createHost } from './host.js';
 import { Inventory, type Listener } from './inventory.js';
 import { hostUuid, isConnectedHost, isHost, objectName, PATHS, PATHS_WITH_VAPPS, wakingMac, type Item } from './items.js';
 import { createVApp, isVApp, vAppId, vAppName, vAppState } from './vapp.js';
-import { createVm, vmId } from './vm.js';
+import { Vm, vmId } from './vm.js';
 import { inOrder } from '../../kit/text.js';
 
 const nameOf = ({ machine }: Sighting): string => machine.name;
@@ -103,7 +103,7 @@ export class EsxiDriver implements Driver {
   #machineOf(item: Item): Machine {
     const known = this.#machines.get(item);
     if (isVApp(item)) return known?.id === vAppId(item) && known.name === vAppName(this.#context, item) ? known : createVApp(this.#context, item);
-    return known?.id === vmId(item) && known.name === objectName(item) ? known : createVm(this.#context, item);
+    return known?.id === vmId(item) && known.name === objectName(item) ? known : new Vm(this.#context, item);
   }
 
   #hostItems(): Item[] {

@@ -1,57 +1,124 @@
 import { ArgoError } from '../../kit/errors.js';
-import { textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../../kit/within.js';
-import type { Machine } from '../driver.js';
+import { textOf } from '../../protocols/vim/value.js';
+import type { Autostart, Consoles, Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import { readAutostart, setAutostart } from './autostart.js';
 import { consolesOf } from './consoles.js';
 import type { Context } from './context.js';
 import { objectName, type Item } from './items.js';
 import { askGuest, powerOn, powerTask } from './power.js';
-import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readTraffic, readUptime } from './readings.js';
+import * as readings from './readings.js';
 
 /** Names are not unique, and references are reused after a restore from backup: both together are. */
 export const vmId = (item: Item): string => `${item.ref.value}:${textOf(item.properties.get('config.instanceUuid')) ?? 'unknown'}`;
 
-export function createVm(context: Context, item: Item): Machine {
-  /** A machine that is another one, or none any more, without a word of its server is looked at anew. */
-  const unlessGone = <T>(work: (signal: AbortSignal) => Promise<T>) => async (signal: AbortSignal): Promise<T> => {
-    try {
-      return await work(signal);
-    } catch (error) {
-      if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') void context.inventory.doubt(item);
-      throw error;
-    }
-  };
-  const task = (method: Parameters<typeof powerTask>[2], wanted?: string) => unlessGone((signal) => powerTask(context, item, method, wanted, signal));
-  const read = <T>(reader: (context: Context, item: Item, signal: AbortSignal) => Promise<T>) => unlessGone((signal) => reader(context, item, signal));
-  return {
-    id: vmId(item),
-    name: objectName(item),
-    type: 'vm',
-    status: read(readState),
-    start: unlessGone((signal) => powerOn(context, item, signal)),
-    shutdown: unlessGone((signal) => askGuest(context, item, 'ShutdownGuest', signal)),
-    powerOff: task('PowerOffVM_Task', 'poweredOff'),
-    reboot: unlessGone((signal) => askGuest(context, item, 'RebootGuest', signal)),
-    reset: unlessGone(async (signal) => {
+/** A virtual machine of vSphere. A class, so that of thousands each costs but its own fields. */
+export class Vm implements Machine {
+  readonly type = 'vm';
+  readonly id: string;
+  readonly name: string;
+  readonly #context: Context;
+  readonly #item: Item;
+
+  constructor(context: Context, item: Item) {
+    this.#context = context;
+    this.#item = item;
+    this.id = vmId(item);
+    this.name = objectName(item);
+  }
+
+  status(signal: AbortSignal): Promise<PowerState> {
+    return this.#unlessGone(readings.readState, signal);
+  }
+
+  start(signal: AbortSignal): Promise<void> {
+    return this.#unlessGone(powerOn, signal);
+  }
+
+  shutdown(signal: AbortSignal): Promise<void> {
+    return this.#unlessGone((context, item) => askGuest(context, item, 'ShutdownGuest', signal), signal);
+  }
+
+  powerOff(signal: AbortSignal): Promise<void> {
+    return this.#unlessGone((context, item) => powerTask(context, item, 'PowerOffVM_Task', 'poweredOff', signal), signal);
+  }
+
+  reboot(signal: AbortSignal): Promise<void> {
+    return this.#unlessGone((context, item) => askGuest(context, item, 'RebootGuest', signal), signal);
+  }
+
+  reset(signal: AbortSignal): Promise<void> {
+    return this.#unlessGone(async (context, item) => {
       await powerTask(context, item, 'ResetVM_Task', undefined, signal);
       item.boots += 1;
-    }),
-    suspend: task('SuspendVM_Task', 'suspended'),
-    resume: unlessGone(async (signal) => {
-      if (await beforeSending(signal, () => readState(context, item, signal)) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
+    }, signal);
+  }
+
+  suspend(signal: AbortSignal): Promise<void> {
+    return this.#unlessGone((context, item) => powerTask(context, item, 'SuspendVM_Task', 'suspended', signal), signal);
+  }
+
+  resume(signal: AbortSignal): Promise<void> {
+    return this.#unlessGone(async (context, item) => {
+      if (await beforeSending(signal, () => readings.readState(context, item, signal)) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
       await powerOn(context, item, signal);
-    }),
-    console: consolesOf(context, item),
-    bootMark: read(readBootMark),
-    autostart: { read: read(readAutostart), set: (isOn, signal) => unlessGone((limit) => setAutostart(context, item, isOn, limit))(signal) },
-    info: read(readFacts),
-    ip: read(readIps),
-    mac: unlessGone(async (signal) => (await readDevices(context, item, signal)).macs),
-    disk: unlessGone(async (signal) => (await readDevices(context, item, signal)).disks),
-    uptime: read(readUptime),
-    load: read(readLoad),
-    rx: (signal) => readTraffic(context, item, 'rx', signal),
-    tx: (signal) => readTraffic(context, item, 'tx', signal),
-  };
+    }, signal);
+  }
+
+  get console(): Consoles {
+    return consolesOf(this.#context, this.#item);
+  }
+
+  bootMark(signal: AbortSignal): Promise<string> {
+    return this.#unlessGone(readings.readBootMark, signal);
+  }
+
+  get autostart(): Autostart {
+    return {
+      read: (signal) => this.#unlessGone(readAutostart, signal),
+      set: (isOn, signal) => this.#unlessGone((context, item) => setAutostart(context, item, isOn, signal), signal),
+    };
+  }
+
+  info(signal: AbortSignal): Promise<Facts> {
+    return this.#unlessGone(readings.readFacts, signal);
+  }
+
+  ip(signal: AbortSignal): Promise<string[]> {
+    return this.#unlessGone(readings.readIps, signal);
+  }
+
+  async mac(signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.#unlessGone(readings.readDevices, signal)).macs;
+  }
+
+  async disk(signal: AbortSignal): Promise<readonly Disk[]> {
+    return (await this.#unlessGone(readings.readDevices, signal)).disks;
+  }
+
+  uptime(signal: AbortSignal): Promise<number> {
+    return this.#unlessGone(readings.readUptime, signal);
+  }
+
+  load(signal: AbortSignal): Promise<Load> {
+    return this.#unlessGone(readings.readLoad, signal);
+  }
+
+  rx(signal: AbortSignal): Promise<bigint> {
+    return this.#unlessGone((context, item) => readings.readTraffic(context, item, 'rx', signal), signal);
+  }
+
+  tx(signal: AbortSignal): Promise<bigint> {
+    return this.#unlessGone((context, item) => readings.readTraffic(context, item, 'tx', signal), signal);
+  }
+
+  /** A machine that is another one, or none any more, without a word of its server is looked at anew. */
+  async #unlessGone<T>(work: (context: Context, item: Item, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await work(this.#context, this.#item, signal);
+    } catch (error) {
+      if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') void this.#context.inventory.doubt(this.#item);
+      throw error;
+    }
+  }
 }
