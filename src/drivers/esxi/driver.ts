@@ -103,7 +103,7 @@ export class EsxiDriver implements Driver {
   #machineOf(item: Item): Machine {
     const known = this.#machines.get(item);
     if (isVApp(item)) return known?.id === vAppId(item) && known.name === vAppName(this.#context, item) ? known : createVApp(this.#context, item);
-    return known?.id === vmId(item) && known.name === objectName(item) ? known : new Vm(this.#context, item);
+    return known !== undefined && known.id === vmId(item) && known.name === objectName(item) ? known : new Vm(this.#context, item);
   }
 
   #hostItems(): Item[] {

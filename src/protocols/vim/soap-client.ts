@@ -111,10 +111,7 @@ async function describeAhead(loaded: Library): Promise<void> {
   for (const method of FIRST_CALLED) await descriptionOf(method, loaded);
 }
 
-/**
- * In place of the library's own reading, which takes ten times as long and as much memory: it passes the body on
- * as if it were what the answer says.
- */
+/** In place of the library's own reading, which takes four times as long as ours: passes the body on, as if it were what the answer says. */
 const leaveUnread = (body: Body, done: (error: null, body: Body) => void): void => done(null, body);
 
 async function describeInTurns(text: string, { WSDL }: Library): Promise<WSDL> {

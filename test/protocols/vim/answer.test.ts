@@ -109,6 +109,17 @@ await t.test('answers', async (t) => {
   })()), RangeError, 'what the body throws');
 });
 
+await t.test('what is handed over one by one is no part of what is returned', async (t) => {
+  const set = (...names: readonly string[]): string => `<filterSet><filter>f</filter>${names.map((name) => `<objectSet><obj type="T">${name}</obj><objectSet/></objectSet>`).join('')}</filterSet>`;
+  const xml = envelope(`<QResponse><returnval><version>1</version>${set('a', 'b')}<objectSet>elsewhere</objectSet>${set('c')}</returnval></QResponse>`);
+  const taken: unknown[] = [];
+  const path = ['filterSet', 'objectSet'];
+  const rest = await readAnswer('Q', pieces(xml), { path, take: (value) => void taken.push(value) });
+  t.same(taken, ['a', 'b', 'c'].map((value) => ({ obj: { type: 'T', value }, objectSet: null })));
+  t.same(rest, { version: '1', filterSet: [{ filter: 'f' }, { filter: 'f' }], objectSet: 'elsewhere' });
+  await t.rejects(readAnswer('Q', pieces(xml), { path, take: () => { throw new RangeError('enough'); } }), RangeError);
+});
+
 await t.test('faults', async (t) => {
   const fault = (detail: string): string => envelope(`<s:Fault><faultcode>ServerFaultCode</faultcode><faultstring>not in this state</faultstring>${detail}</s:Fault>`);
   const told = (detail: string): Promise<VimValue> => answered('Q', fault(detail));
