@@ -10,7 +10,7 @@ import { at, dateOf, isObject, textOf, TYPE_KEY, type VimValue } from './value.j
 const MOST_NODES = 1_000_000;
 /** Elements in each other. A disk names the one that it is based on inside itself, which may go to some forty. */
 const DEEPEST = 100;
-/** Bytes that are parsed before it is asked whether everyone else should get a turn. */
+/** Characters that are parsed before it is asked whether everyone else should get a turn. */
 const PARSED_AT_ONCE = 1024;
 
 /** Elements above what a path of {@link Each} begins with: Envelope, Body, response, returnval. */
@@ -95,9 +95,8 @@ export class AnswerReader {
   #nodes = 0;
   /** the innermost last */
   readonly #prefixes: Prefix[] = [];
-  /** of the element that begins: its attribute `type`, and those with a prefix */
-  #refersTo: string | undefined;
-  readonly #types: { readonly prefix: string; readonly type: string }[] = [];
+  /** whether the element that begins has any */
+  #hasAttributes = false;
 
   constructor(each?: Each) {
     this.#each = each;
@@ -111,9 +110,14 @@ export class AnswerReader {
     parser.on('cdata', (text) => this.#addText(text));
   }
 
+  /** The text of bytes, which may be cut apart anywhere: what is to be written next. */
+  toText(bytes: Uint8Array): string {
+    return this.#decoder.write(bytes).replace(FORBIDDEN, '\uFFFD');
+  }
+
   /** @throws VimTransportError, or what {@link Each} does; then it is of no more use */
-  write(bytes: Uint8Array): void {
-    this.#parser.write(this.#decoder.write(bytes).replace(FORBIDDEN, '\uFFFD'));
+  write(text: string): void {
+    this.#parser.write(text);
   }
 
   /** @returns the document, as an object with its root element for a field. @throws VimTransportError where it is cut off */
@@ -128,28 +132,33 @@ export class AnswerReader {
 
   #note({ name, value }: SaxesAttributePlain): void {
     this.#count();
-    if (name === 'type') this.#refersTo = value;
-    else if (name.endsWith(TYPE)) this.#types.push({ prefix: name.slice(0, -TYPE.length), type: value });
-    else if (name.startsWith(DECLARES)) this.#prefixes.push({ name: name.slice(DECLARES.length), isInstance: value === INSTANCE });
+    this.#hasAttributes = true;
+    if (name.startsWith(DECLARES)) this.#prefixes.push({ name: name.slice(DECLARES.length), isInstance: value === INSTANCE });
   }
 
-  #begin({ name }: SaxesTagPlain): void {
+  #begin({ name, attributes }: SaxesTagPlain): void {
     this.#count();
     if ((this.#depth += 1) > DEEPEST) throw unreadable('it is nested too deeply');
     const open = this.#open[this.#depth] ??= new Open();
     open.name = withoutPrefix(name);
-    open.type = this.#types.length === 0 ? undefined : this.#takeType();
-    open.refersTo = this.#refersTo;
+    open.type = this.#hasAttributes ? this.#typeIn(attributes) : undefined;
+    open.refersTo = this.#hasAttributes ? attributes.type : undefined;
     open.content = undefined;
     open.text = '';
     open.prefixes = this.#prefixes.length;
-    this.#refersTo = undefined;
+    this.#hasAttributes = false;
   }
 
-  #takeType(): string | undefined {
-    const found = this.#types.find(({ prefix }) => this.#prefixes.findLast(({ name }) => name === prefix)?.isInstance);
-    this.#types.length = 0;
-    return found && this.#texts.own(withoutPrefix(found.type));
+  #typeIn(attributes: Readonly<Record<string, string>>): string | undefined {
+    for (const name in attributes) {
+      if (name.endsWith(TYPE) && this.#isInstance(name.slice(0, -TYPE.length))) return this.#texts.own(withoutPrefix(attributes[name]!));
+    }
+    return undefined;
+  }
+
+  /** Whether a prefix means that here: what the innermost element says that declares it. */
+  #isInstance(prefix: string): boolean {
+    return this.#prefixes.findLast(({ name }) => name === prefix)?.isInstance === true;
   }
 
   #addText(text: string): void {
@@ -163,7 +172,7 @@ export class AnswerReader {
     const isOne = this.#isOneOfEach();
     this.#depth -= 1;
     const outer = this.#open[this.#depth]!;
-    this.#prefixes.length = outer.prefixes;
+    while (this.#prefixes.length > outer.prefixes) this.#prefixes.pop();
     if (isOne) this.#each?.take(value);
     else put(outer, open.name, value);
   }
@@ -207,9 +216,10 @@ export async function readAnswer(method: string, body: AsyncIterable<Uint8Array>
   const reader = new AnswerReader(each);
   const slices = new Slices();
   for await (const chunk of body) {
-    for (let from = 0; from < chunk.length; from += PARSED_AT_ONCE) {
+    const text = reader.toText(chunk);
+    for (let from = 0; from < text.length; from += PARSED_AT_ONCE) {
       if (slices.isOverNow()) await slices.pause();
-      reader.write(chunk.subarray(from, from + PARSED_AT_ONCE));
+      reader.write(text.slice(from, from + PARSED_AT_ONCE));
     }
   }
   return returnedBy(method, at(reader.end(), 'Envelope', 'Body'));

@@ -8,7 +8,7 @@ const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 function read(xml: string | Buffer, size = 1000): VimValue {
   const reader = new AnswerReader();
   const bytes = Buffer.from(xml);
-  for (let from = 0; from < bytes.length; from += size) reader.write(bytes.subarray(from, from + size));
+  for (let from = 0; from < bytes.length; from += size) reader.write(reader.toText(bytes.subarray(from, from + size)));
   return reader.end();
 }
 
