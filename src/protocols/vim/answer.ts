@@ -8,6 +8,8 @@ import { at, dateOf, isObject, textOf, TYPE_KEY, type VimValue } from './value.j
 
 /** Elements and attributes of one answer: they, and not the bytes, are what takes memory when it has been read. */
 const MOST_NODES = 1_000_000;
+/** Attributes of one element, and prefixes that are declared at a time: all of them are looked through. */
+const MOST_ATTRIBUTES = 64;
 /** Elements in each other. A disk names the one that it is based on inside itself, which may go to some forty. */
 const DEEPEST = 100;
 /** Characters that are parsed before it is asked whether everyone else should get a turn. */
@@ -82,7 +84,7 @@ const withoutPrefix = (name: string): string => name.slice(name.indexOf(':') + 1
 
 /**
  * Makes plain data of a document, piece by piece: numbers, truth values and times by their xsi:type, references as
- * {@link Ref}, `ArrayOf…` as arrays, what comes more than once as an array too, empty elements as null. What does not
+ * type and value, `ArrayOf…` as arrays, what comes more than once as an array too, empty elements as null. What does not
  * say its type is text. Names are taken without their prefixes; there are no entities but the five of XML itself.
  */
 export class AnswerReader {
@@ -95,8 +97,8 @@ export class AnswerReader {
   #nodes = 0;
   /** the innermost last */
   readonly #prefixes: Prefix[] = [];
-  /** whether the element that begins has any */
-  #hasAttributes = false;
+  /** of the element that begins */
+  #attributes = 0;
 
   constructor(each?: Each) {
     this.#each = each;
@@ -132,8 +134,9 @@ export class AnswerReader {
 
   #note({ name, value }: SaxesAttributePlain): void {
     this.#count();
-    this.#hasAttributes = true;
+    this.#attributes += 1;
     if (name.startsWith(DECLARES)) this.#prefixes.push({ name: name.slice(DECLARES.length), isInstance: value === INSTANCE });
+    if (Math.max(this.#attributes, this.#prefixes.length) > MOST_ATTRIBUTES) throw unreadable(`it has more than ${MOST_ATTRIBUTES} attributes or prefixes at a time`);
   }
 
   #begin({ name, attributes }: SaxesTagPlain): void {
@@ -141,12 +144,12 @@ export class AnswerReader {
     if ((this.#depth += 1) > DEEPEST) throw unreadable('it is nested too deeply');
     const open = this.#open[this.#depth] ??= new Open();
     open.name = withoutPrefix(name);
-    open.type = this.#hasAttributes ? this.#typeIn(attributes) : undefined;
-    open.refersTo = this.#hasAttributes ? attributes.type : undefined;
+    open.type = this.#attributes > 0 ? this.#typeIn(attributes) : undefined;
+    open.refersTo = this.#attributes > 0 ? attributes.type : undefined;
     open.content = undefined;
     open.text = '';
     open.prefixes = this.#prefixes.length;
-    this.#hasAttributes = false;
+    this.#attributes = 0;
   }
 
   #typeIn(attributes: Readonly<Record<string, string>>): string | undefined {
@@ -163,7 +166,7 @@ export class AnswerReader {
 
   #addText(text: string): void {
     const open = this.#open[this.#depth]!;
-    open.text = open.text === '' ? text : open.text + text;
+    if (open.content === undefined) open.text = open.text === '' ? text : open.text + text;
   }
 
   #end(): void {

@@ -83,7 +83,8 @@ await t.test('what is no XML of SOAP, or too much of it, is refused', (t) => {
     nothing: '', words: 'Hello', json: '{"a": 1}', 'cut off': '<r><v>', 'cut off in a name': '<r', 'cut off in text': '<r>x', 'cut off in an entity': '<r>&am',
     'not nested': '<r><v></r></v>', 'two roots': '<r/><r/>', 'an entity of its own': '<r>&x;</r>', twice: '<r a="1" a="2"/>',
     'a document type': '<!DOCTYPE r [<!ENTITY x "y">]><r>&x;</r>', 'an external entity': '<!DOCTYPE r SYSTEM "http://127.0.0.1:9/x"><r/>',
-    deep: '<r>'.repeat(200_000), elements: `<r>${'<v/>'.repeat(most)}</r>`, attributes: `<r${Array.from({ length: most }, (_, at) => ` a${at}=""`).join('')}/>`,
+    deep: '<r>'.repeat(200_000), elements: `<r>${'<v/>'.repeat(most)}</r>`, attributes: `<r${Array.from({ length: 65 }, (_, at) => ` a${at}=""`).join('')}/>`,
+    prefixes: Array.from({ length: 65 }, (_, at) => `<r xmlns:p${at}="urn:x">`).join(''), 'elements and attributes': `<r>${'<v a="" b=""/>'.repeat(most / 3 + 1)}</r>`,
     'a long name': `<${'r'.repeat(100_000)}>`,
   };
   for (const [name, xml] of Object.entries(bad)) t.throws(() => read(xml), refused, name);
