@@ -44,6 +44,8 @@ async function fillOnce(settings: Settings, { provider, machines, before: loaded
   try {
     await answered(child, port, 'nop\n', ARGO_END);
     const pid = pidOf(child);
+    // as one that is at work: the garbage of its start is collected
+    await measure(pid, { port, setup: LOGIN, request: 'list\n', connections: 16, seconds: settings.seconds, warmUp: settings.warmUp });
     await measure(pid, { port, seconds: settings.seconds, rate: PROBE_RATE, warmUp: settings.warmUp });
     const before = residentMegabytes(pid);
     const probing = probe(settings, { pid, port }, { rate: PROBE_RATE, seconds: PROBE_SECONDS, warmUp: 0 });
