@@ -183,7 +183,10 @@ export class Fleet implements FleetDesk {
         )
       : undefined;
     const remote = roles.has('front') ? new RegisteredRemotes({ registry, log, listed, isConfigured: (provider) => config().providers.has(provider) }) : undefined;
-    const front = remote && new modules.Front({ bus, signer, state, log, arrange: (providers) => remote.arrange(providers) }, settings);
+    const front = remote && new modules.Front(
+      { bus, signer, state, log, rows: (before, most) => audit.rows(before, most), arrange: (providers) => remote.arrange(providers) },
+      settings,
+    );
     if (front) audit.listener = (news) => front.audited(news);
     site?.start();
     front?.start();

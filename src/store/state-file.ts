@@ -22,6 +22,9 @@ const SCHEMA = `
     namespace TEXT NOT NULL, position INTEGER NOT NULL, event TEXT NOT NULL,
     PRIMARY KEY (namespace, position)
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS outbox_mark (
+    namespace TEXT PRIMARY KEY, mark TEXT NOT NULL
+  ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS once (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     namespace TEXT NOT NULL, key TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0, result TEXT,
@@ -94,9 +97,11 @@ function outboxOperations(database: Sqlite): Operations {
   const remove = database.prepare('DELETE FROM outbox WHERE namespace = ? AND position <= ?');
   const read = database.prepare(page('position, event', 'event',
     'SELECT position, event FROM outbox WHERE namespace = ? AND position > ? ORDER BY position LIMIT ?', 'position'));
+  const readMark = database.prepare('SELECT mark FROM outbox_mark WHERE namespace = ?');
+  const writeMark = database.prepare('INSERT OR REPLACE INTO outbox_mark (namespace, mark) VALUES (?, ?)');
   const headOf = (namespace: string): Head => (readHead.get(namespace) ?? { last: 0, gone: 0, dropped: 0 }) as Head;
   return {
-    'outbox.append': ([name, most, ...events]) => {
+    'outbox.append': ([name, most, mark = null, ...events]) => {
       const namespace = String(name);
       const head = headOf(namespace);
       events.forEach((event, index) => insert.run(namespace, head.last + index + 1, event));
@@ -105,8 +110,10 @@ function outboxOperations(database: Sqlite): Operations {
       if (gone > head.gone) remove.run(namespace, gone);
       const dropped = gone - head.gone;
       writeHead.run(namespace, last, gone, head.dropped + dropped);
+      if (mark !== null) writeMark.run(namespace, mark);
       return { last, dropped };
     },
+    'outbox.mark': ([namespace = null]) => (readMark.get(namespace) as { mark: string } | undefined)?.mark,
     'outbox.read': ([name, after = 0, most = 0]) => {
       const namespace = String(name);
       return { ...headOf(namespace), events: read.all(namespace, after, most, STATE_PAGE_SIZE) };

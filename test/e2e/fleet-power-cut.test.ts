@@ -29,7 +29,7 @@ const MACHINES = 700;
 /** From an order to its effect, ms: some are always in the air. */
 const DELAY = 40;
 /** Whose power fails. */
-const CUTS = ['berlin', 'f1', 'berlin', 'berlin', 'f1'] as const;
+const CUTS = ['berlin', 'f1', 'berlin', 'f1'] as const;
 /** Orders that are done between two cuts: so many, and up to so many more. */
 const [LEAST, SPREAD] = [300, 200];
 
@@ -80,7 +80,7 @@ const order = (): Promise<void> => until(async () => {
 }, LONG, 'an order to be done');
 
 await t.test('the power fails as soon as all is told', { timeout: 300_000 }, async (t) => {
-  const cuts = ['berlin', 'f1', 'berlin', 'f1'] as const;
+  const cuts = ['berlin', 'f1'] as const;
   for (const name of cuts) {
     await order();
     await eventsArrive();
@@ -129,16 +129,16 @@ await t.test('what has happened is in the stream of events in order, and once', 
   t.same(numbers.filter((seq, at) => at > 0 && seq !== numbers[at - 1]! + 1).slice(0, 10), [], `${numbers.length} events: numbers without a gap, none twice`);
   const deeds = events.filter(({ type }) => type === 'action').map(({ event }) => `${String(event['auditId'])} ${String(event['outcome'])}`);
   t.same(twice(deeds).slice(0, 10), [], 'no deed twice');
-  const told = new Set(deeds);
-  t.comment(`${berlin.audit().filter(({ id, outcome }) => outcome === 'done' && !told.has(`${id} done`)).length} ends of the audit are not told`);
+  const told = new Set(events.map(({ event }) => event['auditId']));
+  t.comment(`${berlin.audit().filter(({ id }) => !told.has(id)).length} orders are in the audit alone`);
 });
 
 await t.test('the audit of the front is in the stream of audits in order, and once', async (t) => {
+  // what was begun as the power failed never ends
+  await order();
   await auditArrives();
   const [audit, entries] = [f1.audit(), await auditCopies()];
   t.same(twice(entries.map((entry) => `${entry.id} ${isEnd(entry) ? 'ended' : 'begun'}`)).slice(0, 10), [], 'none twice');
   const begun = new Set(entries.filter((entry) => !isEnd(entry)).map(({ id }) => id));
-  const missing = audit.filter(({ id }) => !begun.has(id));
-  t.comment(`${missing.length} of ${audit.length} beginnings are missing`);
-  t.same(missing.filter(({ outcome }) => outcome !== null), [], 'none is missing, but where the power failed as it began');
+  t.same(audit.map(({ id }) => id).filter((id) => !begun.has(id)).slice(0, 10), [], `none of ${audit.length} beginnings is missing`);
 });

@@ -103,6 +103,20 @@ await t.test('a full outbox drops the oldest, and says so', async (t) => {
   await t.rejects(outbox.append(['x'.repeat(STATE_VALUE + 1)]), { message: /^too large: / });
 });
 
+await t.test('a mark stands beside the events that came with it', async (t) => {
+  const folder = scratch(t);
+  const state = open(t, folder);
+  const outbox = state.outbox('a', { isDurable: true });
+  t.equal(await outbox.mark(), undefined);
+  await outbox.append(['1'], 'first');
+  await outbox.append(['2']);
+  t.equal(await outbox.mark(), 'first');
+  t.equal(await state.outbox('b').mark(), undefined);
+  await outbox.append(['3'], 'third');
+  await state.close();
+  t.equal(await open(t, folder).outbox('a').mark(), 'third');
+});
+
 await t.test('how many an outbox keeps is another matter from one event to the next', async (t) => {
   let most = 3;
   const outbox = open(t, scratch(t)).outbox('a', { most: () => most });

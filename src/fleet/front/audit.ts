@@ -5,7 +5,7 @@ import { FLEET_ACKNOWLEDGE_PAUSE, FLEET_AUDIT_GATHERED, FLEET_AUDIT_MESSAGE, FLE
 import { OUTBOX_APPEND } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import { Acknowledger } from '../../store/acknowledger.js';
-import type { AuditNews } from '../../store/audit-entry.js';
+import type { AuditNews, AuditRow } from '../../store/audit-entry.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
@@ -18,8 +18,10 @@ export interface FrontAuditParts {
   readonly signer: Signer;
   /** the front's name */
   readonly front: string;
-  /** what is on its way to the stream: it outlives this process */
+  /** what is on its way to the stream: it outlives this process. Its mark is the number of the last action that is in it with its beginning */
   readonly outbox: Outbox;
+  /** The actions of this server's audit below a number, newest first. @param before undefined: from the newest on @throws Error */
+  readonly rows: (before: number | undefined, most: number) => Promise<readonly AuditRow[]>;
   /** where it is kept by which name this outbox is known in the stream */
   readonly names: KeyValue;
   readonly log: Log;
@@ -50,6 +52,13 @@ interface Stored {
   upTo: number;
 }
 
+/** An entry, as it is put down. */
+interface Gathered {
+  readonly text: string;
+  /** of the action that begins with it */
+  readonly begins?: number;
+}
+
 /** Room for what stands around the entries of a message. */
 const FRAME = 1024;
 const NAME = 'outbox';
@@ -62,8 +71,11 @@ export class FrontAudit {
   readonly #bell = new Bell();
   readonly #closing = new AbortController();
   /** not on the disk yet */
-  #gathered: string[] = [];
+  #gathered: Gathered[] = [];
   #dropped = 0;
+  /** number of the first action that has begun in this process */
+  #first: number | undefined;
+  #isComplete = false;
   /** undefined: to be read */
   #stored: Stored | undefined;
   /** position of the last entry that this process has brought there */
@@ -89,16 +101,18 @@ export class FrontAudit {
     });
     signal.addEventListener('abort', end, { once: true });
     this.#sending = keepSending({ bus, bell: this.#bell, send: () => this.#send(), failed: (error, isDown) => this.#failed(error, isDown) }, signal);
+    this.#keepAll();
   }
 
   /** Takes an entry on. It is on the disk soon, and in the stream as soon as that is there. */
   add(news: AuditNews): void {
+    if (!('outcome' in news)) this.#first ??= news.id;
     if (this.#gathered.length >= FLEET_AUDIT_GATHERED) {
       this.#dropped += 1;
       return;
     }
-    this.#gathered.push(JSON.stringify(shortened(news)));
-    this.#keeping ??= this.#keep().finally(() => { this.#keeping = undefined; });
+    this.#gathered.push(gathered(news));
+    this.#keepAll();
   }
 
   /** Waits until what was taken on is on the disk. Never rejects. */
@@ -109,11 +123,17 @@ export class FrontAudit {
     await this.#acknowledger.settle();
   }
 
+  #keepAll(): void {
+    this.#keeping ??= this.#keep().finally(() => { this.#keeping = undefined; });
+  }
+
   async #keep(): Promise<void> {
+    if (!this.#isComplete) await this.#complete();
     while (this.#gathered.length > 0) {
       const some = this.#gathered.splice(0, OUTBOX_APPEND);
+      const last = some.findLast(({ begins }) => begins !== undefined)?.begins;
       try {
-        await this.#parts.outbox.append(some);
+        await this.#parts.outbox.append(some.map(({ text }) => text), last === undefined ? undefined : String(last));
       } catch (error) {
         this.#dropped += some.length;
         this.#complain(`it cannot be kept until the bus has it: ${(error as Error).message}`);
@@ -122,6 +142,29 @@ export class FrontAudit {
     if (this.#dropped > 0) this.#parts.log('error', 'entries of the audit are lost to the fleet; this server has them', { entries: this.#dropped });
     this.#dropped = 0;
     this.#bell.ring();
+  }
+
+  /**
+   * What had begun when an earlier process was killed, or its power failed, before it was put down here: it goes before all that has
+   * begun in this one. Of an outbox without a mark nothing is known.
+   */
+  async #complete(): Promise<void> {
+    const missed: AuditRow[] = [];
+    try {
+      const mark = await this.#parts.outbox.mark();
+      for (let isMore = mark !== undefined; isMore && missed.length < FLEET_AUDIT_GATHERED;) {
+        const rows = await this.#parts.rows(missed.at(-1)?.id ?? this.#first, FLEET_AUDIT_MESSAGE);
+        const found = rows.filter(({ id }) => id > Number(mark));
+        missed.push(...found);
+        isMore = found.length === FLEET_AUDIT_MESSAGE;
+      }
+    } catch (error) {
+      this.#complain(`what was begun before cannot be read: ${(error as Error).message}`);
+    }
+    // what has begun while it was read is here already
+    const before = missed.filter(({ id }) => this.#first === undefined || id < this.#first).reverse();
+    this.#gathered.unshift(...before.flatMap(newsOf).map(gathered));
+    this.#isComplete = true;
   }
 
   /** Sends what fits into a message. @returns whether there was more @throws BusError, StateError */
@@ -193,6 +236,12 @@ export class FrontAudit {
     this.#parts.log('warn', 'the audit of this front does not get to the fleet', { reason });
   }
 }
+
+const gathered = (news: AuditNews): Gathered => ({ text: JSON.stringify(shortened(news)), ...(!('outcome' in news) && { begins: news.id }) });
+
+/** What was told of an action, or would have been. */
+const newsOf = ({ outcome, ms, ...begun }: AuditRow): AuditNews[] =>
+  [begun, ...(outcome === null || ms === null ? [] : [{ id: begun.id, at: new Date(Date.parse(begun.at) + ms).toISOString(), outcome, ms }])];
 
 /** With texts that are no longer than may be. */
 const shortened = (news: AuditNews): AuditNews => (Object.values(news).every((value) => typeof value !== 'string' || value.length <= FLEET_AUDIT_TEXT)

@@ -6,7 +6,7 @@ import { inOrder } from '../../kit/text.js';
 import type { AuditNews } from '../../store/audit-entry.js';
 import type { State } from '../../store/state.js';
 import type { Bus, Signer, SiteInfo } from '../contract.js';
-import { FrontAudit } from './audit.js';
+import { FrontAudit, type FrontAuditParts } from './audit.js';
 import { Inventory } from './inventory.js';
 import { SiteOrders } from './orders.js';
 import { fullNameOf, RemoteProviders, type RemoteProvider } from './providers.js';
@@ -20,6 +20,7 @@ export interface FrontParts {
   readonly bus: Bus;
   readonly signer: Signer;
   readonly state: State;
+  readonly rows: FrontAuditParts['rows'];
   readonly log: Log;
   /** Told of all providers of sites that there are, by name, whenever others are there. */
   arrange(providers: readonly RemoteProvider[]): void;
@@ -34,7 +35,7 @@ export class Front {
   readonly #audit: FrontAudit;
   #settings: FleetSettings;
 
-  constructor({ bus, signer, state, log, arrange }: FrontParts, settings: FleetSettings) {
+  constructor({ bus, signer, state, rows, log, arrange }: FrontParts, settings: FleetSettings) {
     this.#settings = settings;
     const times = (): FleetSettings => this.#settings;
     const refused = new RefusalLog(log, 'message of the fleet refused');
@@ -44,7 +45,7 @@ export class Front {
     const orders = new SiteOrders({ talk, sites, times });
     const kinds = new MachineKinds();
     const outbox = state.outbox('fleet audit', { most: () => this.#settings.outboxSize, isDurable: true, isPatient: true });
-    this.#audit = new FrontAudit({ bus, signer, front: settings.name, outbox, names: state.keyValue('fleet audit'), log });
+    this.#audit = new FrontAudit({ bus, signer, front: settings.name, outbox, rows, names: state.keyValue('fleet audit'), log });
     this.#inventory = new Inventory({
       bus, keys, refused, log,
       isOffered: (site, provider) => sites.info(site).alive?.providers.some(({ name, held }) => name === provider && held),

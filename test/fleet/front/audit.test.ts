@@ -4,7 +4,7 @@ import { FROM_HEADER, SIGNATURE_HEADER, signedBy } from '../../../src/fleet/cont
 import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { AUDIT_STREAM, auditSubject } from '../../../src/fleet/subjects.js';
 import { FLEET_MESSAGE } from '../../../src/kit/fleet-limits.js';
-import type { AuditNews } from '../../../src/store/audit-entry.js';
+import type { AuditNews, AuditRow } from '../../../src/store/audit-entry.js';
 import type { KeyValue, Outbox, OutboxEvent } from '../../../src/store/state.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
@@ -18,11 +18,16 @@ class Folder {
   last = 0;
   dropped = 0;
   readonly keys = new Map<string, string>();
+  /** the audit itself, oldest first */
+  readonly rows: AuditRow[] = [];
+  mark: string | undefined;
   /** how many it keeps */
   most = 100_000;
 
   readonly outbox: Outbox = {
-    append: async (events) => {
+    mark: async () => this.mark,
+    append: async (events, mark) => {
+      this.mark = mark ?? this.mark;
       for (const event of events) this.events.push({ position: (this.last += 1), event });
       this.dropped += this.events.splice(0, Math.max(0, this.events.length - this.most)).length;
       return { last: this.last, dropped: this.dropped };
@@ -46,13 +51,15 @@ class Folder {
   };
 }
 
-const begun = (id: number, options = ''): AuditNews => ({ id, at: '2026-11-29T20:00:00.000Z', account: 'kim', from: '10.1.2.3:4411', command: 'stop', instance: 'berlin.kvm1/web1', options });
+const beginning = (id: number, options = '') => ({ id, at: '2026-11-29T20:00:00.000Z', account: 'kim', from: '10.1.2.3:4411', command: 'stop', instance: 'berlin.kvm1/web1', options });
+const begun: (id: number, options?: string) => AuditNews = beginning;
 const ended = (id: number): AuditNews => ({ id, at: '2026-11-29T20:00:01.000Z', outcome: 'done', ms: 12 });
 
 function front(t: Test, hub: MemoryHub, folder: Folder) {
+  const rows = async (before = Infinity, most: number): Promise<AuditRow[]> => folder.rows.filter(({ id }) => id < before).slice(-most).reverse();
   const bus = hub.connect('f1');
   const log: string[] = [];
-  const audit = new FrontAudit({ bus, signer: SIGNER, front: 'f1', outbox: folder.outbox, names: folder.names, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`) });
+  const audit = new FrontAudit({ bus, signer: SIGNER, front: 'f1', outbox: folder.outbox, rows, names: folder.names, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`) });
   audit.start();
   t.teardown(() => audit.close());
   return { bus, audit, log };
@@ -178,6 +185,39 @@ await t.test('a last message that cannot be read is told of, and what has not ar
   t.equal(first.log.length + second.log.length, 4);
 });
 
+await t.test('what had begun and was not on its way when the front was killed comes first, and once', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const first = front(t, hub, folder);
+  first.audit.add(begun(1));
+  await have(hub, 1);
+  await first.audit.close();
+  const row = (id: number, outcome: string | null): AuditRow => ({ ...beginning(id), outcome, ms: outcome === null ? null : 1500 });
+  folder.rows.push(row(1, null), row(2, 'done'), ...Array.from({ length: 600 }, (_, at) => row(3 + at, null)));
+  const second = front(t, hub, folder);
+  folder.rows.push(row(603, null));
+  second.audit.add(begun(603));
+  await have(hub, 604);
+  await until(() => folder.events.length === 0, WITHIN, 'that the front knows it');
+  t.same(entries(hub).slice(0, 4), [begun(1), begun(2), { id: 2, at: '2026-11-29T20:00:01.500Z', outcome: 'done', ms: 1500 }, begun(3)]);
+  t.same(entries(hub).filter((one) => !('outcome' in one)).map(({ id }) => id), Array.from({ length: 603 }, (_, at) => at + 1));
+  await second.audit.close();
+  const third = front(t, hub, folder);
+  third.audit.add(ended(603));
+  await have(hub, 605);
+  t.equal(entries(hub).length, 605);
+});
+
+await t.test('a front that had an audit before it was in a fleet tells of what it does from then on', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  folder.rows.push({ ...beginning(1), outcome: null, ms: null });
+  const { audit } = front(t, hub, folder);
+  audit.add(begun(2));
+  await have(hub, 1);
+  t.same(entries(hub), [begun(2)]);
+});
+
 await t.test('a state folder of before is put back: what comes then is another entry than that of its position in the stream', async (t) => {
   const hub = new MemoryHub();
   const folder = new Folder();
@@ -185,14 +225,14 @@ await t.test('a state folder of before is put back: what comes then is another e
   first.audit.add(begun(1));
   await have(hub, 1);
   await until(() => folder.events.length === 0, WITHIN, 'that the front knows it');
-  const before = { last: folder.last, keys: [...folder.keys] };
+  const before = { last: folder.last, mark: folder.mark, keys: [...folder.keys] };
   for (const id of [2, 3]) {
     first.audit.add(begun(id));
     await have(hub, id);
   }
   await first.audit.close();
   const old = new Folder();
-  old.last = before.last;
+  [old.last, old.mark] = [before.last, before.mark];
   before.keys.forEach(([key, value]) => old.keys.set(key, value));
   const second = front(t, hub, old);
   for (const id of [4, 5, 6]) {

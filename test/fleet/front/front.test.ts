@@ -30,7 +30,7 @@ function world(t: Test, sites: readonly string[] = []) {
     roles: new Set(['front']), name: 'f1', servers: [], caFile: undefined, nkey: {}, aliveInterval: 5000, deadAfter: 20_000, sendTimeout: 5000, outboxSize: 2000, share: ['*'], fronts: [],
     sites: new Map(scripted.map(({ name, signer: { publicKey } }) => [name, publicKey])), fingerprint: '',
   };
-  const front = new Front({ bus: hub.connect('f1'), signer, state, log: () => undefined, arrange: () => undefined }, settings);
+  const front = new Front({ bus: hub.connect('f1'), signer, state, rows: async () => [], log: () => undefined, arrange: () => undefined }, settings);
   t.teardown(async () => {
     await front.close();
     await state.close();
