@@ -10,6 +10,8 @@ import { SITE_EVENTS, textOf, type EventLog, type KeptEvent, type SiteEventType 
 
 export interface SenderParts {
   readonly site: string;
+  /** of this process */
+  readonly incarnation: string;
   readonly bus: Bus;
   readonly signer: Signer;
   readonly events: EventLog;
@@ -141,9 +143,13 @@ export class EventSender {
     this.#stored.set(type, { place, incarnation, seq });
   }
 
+  /**
+   * What an earlier process has left is there as soon as anything behind it is. Numbers of this one may have been used before, where the
+   * state folder is an old one.
+   */
   #isThere({ type, incarnation, seq }: KeptEvent): boolean {
     const stored = this.#stored.get(type);
-    return stored?.incarnation === incarnation && stored.seq! >= seq;
+    return (stored?.incarnation === incarnation || incarnation !== this.#parts.incarnation) && (stored?.seq ?? -Infinity) >= seq;
   }
 
   /** What the stream has last of each type. @throws BusError, StateError */

@@ -327,6 +327,23 @@ void t.test('a state folder that is lost, or an old one, brings no number again'
   rig.remove();
 });
 
+void t.test('what had arrived does not come twice where power cuts undo that this was noted, whoever was there since', async (t) => {
+  const rig = new Rig();
+  for (const life of ['0001', '0002', '0003', '0004']) {
+    const forgetful = new State(rig.folder, () => undefined);
+    await rig.start(`incarnation-${life}`, { deeds: { ...forgetful.outbox('fleet deeds'), acknowledge: async () => undefined } });
+    rig.world.events.add(deed('kvm1', life));
+    await rig.settled();
+    await rig.kill();
+    await forgetful.close();
+    rig.hub.store.forgetIds();
+  }
+  t.same(rig.stored.map(({ event }) => event['outcome']), ['0001', '0002', '0003', '0004']);
+  const numbers = rig.stored.map(({ seq }) => seq);
+  t.same(numbers, numbers.map((_, at) => numbers[0]! + at));
+  rig.remove();
+});
+
 void t.test('the disk refuses for a while, or has put down what it said it did not: each is kept once', async (t) => {
   const rig = new Rig();
   const state = new State(rig.folder, () => undefined);
