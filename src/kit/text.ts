@@ -4,14 +4,12 @@
 const PLAIN = /^[\x20-\x7e]*$/;
 
 /**
- * Controls, line separators, halves of surrogate pairs, and what Unicode has for being not seen: blanks, also the one of
- * braille (U+2800), and Default_Ignorable_Code_Point (zero-width characters, marks that turn the direction of writing, tags,
+ * Controls, line separators, halves of surrogate pairs, and what Unicode has for being not seen
+ * (Default_Ignorable_Code_Point: zero-width characters, marks that turn the direction of writing, tags,
  * variation selectors; and the interlinear marks): two names that look alike would not be the same.
  * And what is no character at all (Noncharacter_Code_Point), two of which XML cannot carry.
  */
-const UNSEEN = String.raw`\p{Cc}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\ufff9-\ufffb`;
-/** All of these but the blank of ASCII, the only one that people take a gap for. */
-const HARMFUL = new RegExp(`(?! )[${UNSEEN}]`, 'u');
+const HARMFUL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/u;
 const ALL_HARMFUL = new RegExp(HARMFUL, 'gu');
 
 /** One line of text with everything that could steer a terminal or hide in it replaced by `?`; tabs become blanks. */
@@ -21,7 +19,7 @@ export function harmless(line: string): string {
 }
 
 /** What cannot stand in an id as it is typed without quotes: what is harmful, blanks, signs of patterns and quotes, and the escape itself. */
-const NOT_IN_A_WORD = new RegExp(String.raw`[${UNSEEN}%"*?[\\]`, 'gu');
+const NOT_IN_A_WORD = /[\p{Cc}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb%"*?[\\]/gu;
 const WORD = /^[\w.:/@+=,-]*$/;
 const ESCAPED = /%(?:u([0-9a-f]{4})|([0-9a-f]{2}))/gi;
 
@@ -57,6 +55,12 @@ const ENDS = /^[ \t\r\n]+|(?<![ \t\r\n])[ \t\r\n]+$/g;
  * Unicode, too, which are parts of names: `web` with a no-break space behind it is another machine than `web`.
  */
 export const trimmed = (line: string): string => (line.trim() === line ? line : line.replace(ENDS, ''));
+
+/** Stands for a blank where nobody would see it. It is no sign of a pattern: typed as it is shown, it means that very name. */
+const OPEN_BOX = '\u2423';
+
+/** A {@link trimmed} line with what blanks of Unicode are left at its ends made visible. */
+export const withVisibleEnds = (line: string): string => (line.trim() === line ? line : line.replace(/^\s+|\s+$/g, (blanks) => OPEN_BOX.repeat(blanks.length)));
 
 /** A word of a body line that programs take apart: in quotes where it holds blanks or quotes, or nothing. */
 export const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : inQuotes(word));

@@ -25,7 +25,7 @@ export interface OrderJournal {
    * @param about a text of the caller's, for whoever finds it open
    */
   begin(key: string, first: string, by: string, about: string): Promise<OrderKnown>;
-  /** Survives the end of the process, and a little later than others (STORE_PATIENCE); a power cut may lose it, and leaves the order open. The first result stays. */
+  /** Survives the end of the process, though it is written a little later than the rest (STORE_PATIENCE); a power cut may lose it, and leaves the order open. The first result stays. */
   end(key: string, result: string): Promise<void>;
 }
 

@@ -58,7 +58,8 @@ async function unlessLater(ms: number, work: Promise<void>): Promise<void> {
 /**
  * An SQLite file behind a thread of its own, so that neither its locks nor its disk hold up the event
  * loop. What is asked for while one batch is written makes up the next: many share one transaction and
- * one wait for the disk; what nobody waits for may wait for them as well. One batch is under way at a time, so what waits is here, where it is counted.
+ * one wait for the disk; what nobody waits for may wait for them as well. One batch is under way at a
+ * time, so what waits is here, where it is counted.
  *
  * A batch that fails takes with it what waits behind it, which would only wait as long again: so nobody
  * waits longer than for the lock of another process, or for an answer. The thread begins when first
@@ -106,6 +107,7 @@ export class StoreThread {
       else if (this.#waiting.length >= STORE_WAITING || this.#waitingSize >= STORE_WAITING_SIZE) reject(new Error('too much waits to be written'));
       else {
         const size = sizeOf(ask);
+        clearTimeout(this.#idleTimer);
         this.#waitingSize += size;
         this.#waiting.push({ ask, size, resolve, reject });
         if (ask.isPatient !== true || this.#waiting.length >= STORE_BATCH) this.#hurry();

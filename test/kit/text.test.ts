@@ -30,11 +30,6 @@ await t.test('what is not seen is made visible', async (t) => {
   for (const code of [0xad, 0x61c, 0x180e, 0x200b, 0x200d, 0x2060, 0x2064, 0xfe0f, 0xfff9, 0xe0001, 0xe007f]) {
     t.equal(harmless(`a${String.fromCodePoint(code)}b`), 'a?b', `U+${code.toString(16)}`);
   }
-  for (const code of [0xa0, 0x1680, 0x2000, 0x2003, 0x200a, 0x202f, 0x205f, 0x2800, 0x3000, 0xfeff]) {
-    for (const [name, shown] of [['?b', '?b'], ['a?b', 'a?b'], ['a?', 'a?'], ['a ? b', 'a ? b']] as const) {
-      t.equal(harmless(name.replace('?', String.fromCodePoint(code))), shown, `a blank, U+${code.toString(16)}`);
-    }
-  }
 });
 
 await t.test('what parts words is taken off, and no other blanks', async (t) => {
@@ -46,7 +41,7 @@ await t.test('what parts words is taken off, and no other blanks', async (t) => 
 });
 
 await t.test('an id is one word that can be typed, and another for every id', async (t) => {
-  for (const id of ['4', '', 'a b', 'a%20b', '[ds] x/y.vmx', 'q"\\', 'x\u200b', 'x\u00a0', '\u2800', '\ud800', '\ufffe', '\u{1ffff}', '\t', 'é猫😀', '*?']) {
+  for (const id of ['4', '', 'a b', 'a%20b', '[ds] x/y.vmx', 'q"\\', 'x\u200b', '\ud800', '\ufffe', '\u{1ffff}', '\t', 'é猫😀', '*?']) {
     const word = idWord(id);
     t.notMatch(word, /[\s"*?[]/, word);
     t.equal(harmless(word), word);

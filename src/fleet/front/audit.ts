@@ -138,10 +138,11 @@ export class FrontAudit {
         this.#dropped += some.length;
         this.#complain(`it cannot be kept until the bus has it: ${(error as Error).message}`);
       }
+      // with each, since there may always be more by the time that some are on the disk
+      if (this.#dropped > 0) this.#parts.log('error', 'entries of the audit are lost to the fleet; this server has them', { entries: this.#dropped });
+      this.#dropped = 0;
+      this.#bell.ring();
     }
-    if (this.#dropped > 0) this.#parts.log('error', 'entries of the audit are lost to the fleet; this server has them', { entries: this.#dropped });
-    this.#dropped = 0;
-    this.#bell.ring();
   }
 
   /**

@@ -132,33 +132,30 @@ export class EventLog {
   }
 
   async #append(pending: SiteEvent[]): Promise<readonly KeptEvent[]> {
-    const [first] = pending;
-    if (first === undefined) return [];
-    const end = pending.findIndex(({ type }) => CHANGES.has(type) !== CHANGES.has(first.type));
-    const few = pending.slice(0, Math.min(end === -1 ? pending.length : end, APPENDED));
-    const queue = this.#queueOf(first.type);
+    const few = pending.slice(0, APPENDED);
+    if (few.length === 0) return [];
     const { last } = this;
-    const before = queue.last;
-    const kept = few.map((event, index): KeptEvent => ({ ...event, seq: last + index + 1, position: before + index + 1 }));
-    if (this.#isDoubtful) queue.last = (await queue.outbox.read(Number.MAX_SAFE_INTEGER, 1)).last;
+    const parts = new Map<Queue, KeptEvent[]>();
+    const kept = few.map((event, index): KeptEvent => {
+      const queue = this.#queueOf(event.type);
+      const part = parts.get(queue) ?? [];
+      parts.set(queue, part);
+      const one = { ...event, seq: last + index + 1, position: queue.last + part.length + 1 };
+      part.push(one);
+      return one;
+    });
+    if (this.#isDoubtful) await forgetKept(parts);
     this.#isDoubtful = true;
-    if (queue.last === before) await this.#putDown(queue, kept);
+    // both in one go, so that they share one wait for the disk; and where one fails, the other has ended as well
+    const done = await Promise.allSettled([...parts].map(async ([queue, part]) => ({ queue, part, ...await queue.outbox.append(part.map(textOf)) })));
+    const put = done.map((one) => {
+      if (one.status === 'rejected') throw one.reason;
+      return one.value;
+    });
     this.#isDoubtful = false;
+    for (const { queue, part, last: end, dropped } of put) takeIn(queue, part, end, dropped);
     pending.splice(0, few.length);
     return kept;
-  }
-
-  async #putDown(queue: Queue, kept: readonly KeptEvent[]): Promise<void> {
-    const before = queue.last;
-    const { last, dropped } = await queue.outbox.append(kept.map(textOf));
-    queue.last = last;
-    const { events, read } = queue;
-    // what was pushed out on the disk is lost, and told to be: what is left is read from there
-    if (dropped > 0) letGo(queue);
-    else if (read === before && events.length + kept.length <= STATE_PAGE) {
-      events.push(...kept);
-      queue.read = last;
-    }
   }
 
   /**
@@ -216,6 +213,28 @@ export class EventLog {
     const { events, gone } = await queue.outbox.read(queue.read, STATE_PAGE);
     queue.events.push(...events.map(({ position, event: text }) => ({ ...readText(text), position })));
     queue.read = Math.max(queue.read, gone, events.at(-1)?.position ?? 0);
+  }
+}
+
+/** Takes out the parts that are on the disk already, where it was not known whether they are. @throws StateError */
+async function forgetKept(parts: Map<Queue, KeptEvent[]>): Promise<void> {
+  // all are read before anything is changed: a look that fails is repeated with the same numbers
+  const found = await Promise.all([...parts.keys()].map(async (queue) => [queue, (await queue.outbox.read(Number.MAX_SAFE_INTEGER, 1)).last] as const));
+  for (const [queue, last] of found) {
+    if (last !== queue.last) parts.delete(queue);
+    queue.last = last;
+  }
+}
+
+/** Has what was put down of a queue at hand, where all before it is. @param last its position @param dropped how many gave way for it */
+function takeIn(queue: Queue, kept: readonly KeptEvent[], last: number, dropped: number): void {
+  const { events, read, last: before } = queue;
+  queue.last = last;
+  // what was pushed out on the disk is lost, and told to be: what is left is read from there
+  if (dropped > 0) letGo(queue);
+  else if (read === before && events.length + kept.length <= STATE_PAGE) {
+    events.push(...kept);
+    queue.read = last;
   }
 }
 

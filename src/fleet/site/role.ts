@@ -63,9 +63,9 @@ export class SiteRole {
       providers: () => this.#settings.providers,
       leaseOf: (name) => leases.of(name),
     });
-    const kept: OutboxOptions = { most: () => this.#settings.fleet.outboxSize, isDurable: true, isPatient: true };
+    const kept: OutboxOptions = { most: () => this.#settings.fleet.outboxSize, isDurable: true };
     const told = this.#told = new SiteEvents({
-      ...own, feed, bus, offers, changes: state.outbox('fleet events', kept), deeds: state.outbox('fleet deeds', kept), notes: state.keyValue('fleet events'),
+      ...own, feed, bus, offers, changes: state.outbox('fleet events', kept), deeds: state.outbox('fleet deeds', { ...kept, isPatient: true }), notes: state.keyValue('fleet events'),
     });
     this.#inventory = new Inventory({
       ...own,

@@ -68,9 +68,10 @@ interface Work {
 const PACKING: Work = { atOnce: deflateSync, inThread: deflate };
 const UNPACKING: Work = { atOnce: inflateSync, inThread: inflate };
 
-/** @param raw bytes of what is not packed: a short message has more trouble with the way to a thread, and a start with making threads, than with the work */
+/** A short message has more trouble with the way to a thread, and a start with making threads, than with the work. @param raw bytes of what is not packed */
 async function zlib({ atOnce, inThread }: Work, from: Buffer, raw: number, options: ZlibOptions): Promise<Buffer> {
-  if (raw <= ZABBIX_ZLIB_AT_ONCE) return atOnce(from, options);
+  // either may be what takes its time: megabytes can unpack to nothing
+  if (Math.max(from.length, raw) <= ZABBIX_ZLIB_AT_ONCE) return atOnce(from, options);
   return new Promise((resolve, reject) => {
     inThread(from, { chunkSize: ZABBIX_ZLIB_CHUNK, ...options }, (error, result) => (error ? reject(error) : resolve(result)));
   });

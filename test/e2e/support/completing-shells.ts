@@ -58,7 +58,7 @@ export const CASES: readonly Case[] = [
   ['status ba\\\\', 'status', 'ba\\ck'],
   ['status ban', 'status', 'bang!'],
   ['status "ban', 'status', 'bang!'],
-  ['status nb', 'status', '"nb?sp"'],
+  ['status nb', 'status', 'nb\u00a0sp'],
   ['status sem', 'status', 'semi;touch ran-3'],
   ['status p', 'status', 'p|touch ran-4'],
   ['status eé', 'status', 'eé'],

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { FrontAudit } from '../../../src/fleet/front/audit.js';
 import { FROM_HEADER, SIGNATURE_HEADER, signedBy } from '../../../src/fleet/contract.js';
@@ -24,7 +25,7 @@ class Folder {
   /** how many it keeps */
   most = 100_000;
 
-  readonly outbox: Outbox = {
+  readonly outbox: { -readonly [Name in keyof Outbox]: Outbox[Name] } = {
     mark: async () => this.mark,
     append: async (events, mark) => {
       this.mark = mark ?? this.mark;
@@ -82,6 +83,26 @@ await t.test('entries get to the stream in order, with all that the audit has of
   t.same(entries(hub), [begun(7), ended(7)]);
   t.same(hub.store.messages(AUDIT_STREAM).map(({ subject }) => subject), ['argo.v1.audit.front.f1', 'argo.v1.audit.front.f1']);
   await until(() => folder.events.length === 0, WITHIN, 'that what has arrived is not kept');
+});
+
+await t.test('entries that come without a pause get to the stream meanwhile', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const { append } = folder.outbox;
+  const { audit } = front(t, hub, folder);
+  let id = 0;
+  let isOver = false;
+  // by the time that some are on the disk, there is always another one
+  folder.outbox.append = async (...put) => {
+    if (!isOver) audit.add(begun((id += 1)));
+    await turn();
+    return append(...put);
+  };
+  audit.add(begun((id += 1)));
+  await have(hub, 1);
+  isOver = true;
+  await have(hub, id);
+  t.same(entries(hub).map((entry) => entry.id), Array.from({ length: id }, (_, at) => at + 1));
 });
 
 await t.test('what the bus does not take is kept, over an end of the server, and comes once', async (t) => {

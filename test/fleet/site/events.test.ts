@@ -160,6 +160,7 @@ void t.test('while the store refuses, fronts hear of it all the same; then the s
   rig.world.see('kvm1', 'm1', 'off');
   await until(() => rig.heard.some(({ event }) => event['now'] === 'off'), WAIT, 'a front to hear of the state');
   t.equal(rig.events.backlog, 5);
+  await until(() => rig.world.logged.length > 0, WAIT, 'that the store refuses');
   rig.hub.store.trouble = undefined;
   await rig.settled();
   t.equal(rig.stored.length, 5);

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { deflateSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { ZabbixError, type ZabbixFault } from '../../../src/protocols/zabbix/errors.js';
-import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readHeader, type Frame, type FrameLimits } from '../../../src/protocols/zabbix/frame.js';
+import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readHeader, type Frame, type FrameLimits, unpack } from '../../../src/protocols/zabbix/frame.js';
 import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
@@ -98,6 +98,21 @@ void t.test('what is wrong is refused in plain words, as soon as it is seen', as
     t.equal(error.code, code, what);
     t.match(error.message, words, what);
   }
+});
+
+void t.test('megabytes that unpack to nothing are worked on in a thread, whatever they claim', async (t) => {
+  // blocks without content, after the two bytes that zlib begins with
+  const content = Buffer.concat([Buffer.from([0x78, 0x9c]), Buffer.alloc(1_000_000, Buffer.from([0, 0, 0, 0xff, 0xff]))]);
+  let turns = 0;
+  const count = (): void => {
+    turns += 1;
+    counting = setImmediate(count);
+  };
+  let counting = setImmediate(count);
+  const error = await refusal(unpack({ packed: true, large: false, header: 13, wire: content.length, raw: 100 }, content));
+  clearImmediate(counting);
+  t.equal(error.code, 'GARBAGE');
+  t.ok(turns > 0, 'others have their turns meanwhile');
 });
 
 void t.test('nothing of what is too long is waited for', async (t) => {
