@@ -13,9 +13,9 @@ import { readState } from './readings.js';
 /** Where ESXi shows screens, unless a ticket says otherwise. */
 const USUAL_PORT = 443;
 
-export const consolesOf = (context: Context, item: Item): Consoles => ({
+export const consolesOf = (context: Context, item: Item, id: string): Consoles => ({
   vnc: async ({ signal }: ConsoleCall): Promise<ConsoleStream> => {
-    const state = await readState(context, item, signal);
+    const state = await readState(context, item, id, signal);
     if (state !== 'on') throw new ArgoError('WRONG STATE', `it is ${state}`);
     const stream = await explained('question', async () => {
       const answer = await context.session.call('AcquireTicket', item.ref, { ticketType: 'webmks' }, signal);

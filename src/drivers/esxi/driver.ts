@@ -11,9 +11,9 @@ import { explain, explained, isHidden, questionOf, vmState } from './errors.js';
 import { Maintenance, type HostContext } from './host-power.js';
 import { createHost } from './host.js';
 import { Inventory, type Listener } from './inventory.js';
-import { hostUuid, isConnectedHost, isHost, objectName, PATHS, PATHS_WITH_VAPPS, wakingMac, type Item } from './items.js';
-import { createVApp, isVApp, vAppId, vAppName, vAppState } from './vapp.js';
-import { Vm, vmId } from './vm.js';
+import { HOST_UUID, hostUuid, isConnectedHost, isHost, objectName, PATHS, PATHS_WITH_VAPPS, vAppId, vmId, wakingMac, type Item } from './items.js';
+import { createVApp, isVApp, vAppName, vAppState } from './vapp.js';
+import { Vm } from './vm.js';
 import { inOrder } from '../../kit/text.js';
 
 const nameOf = ({ machine }: Sighting): string => machine.name;
@@ -22,7 +22,7 @@ const nameOf = ({ machine }: Sighting): string => machine.name;
 const HOST_PORT = 443;
 
 /** What makes another machine of an object, rather than another state of the same. */
-const IDENTITY = new Set(['name', 'parentVApp', 'config.template', 'config.instanceUuid', 'config.managedBy', 'hardware.systemInfo.uuid']);
+const IDENTITY = new Set(['name', 'parentVApp', 'config.template', 'config.instanceUuid', 'config.managedBy', HOST_UUID]);
 /** What a state is told by. */
 const STATE = new Set(['runtime.powerState', 'runtime.connectionState', 'summary']);
 

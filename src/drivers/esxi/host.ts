@@ -1,5 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
-import { isAbort, within } from '../../kit/within.js';
+import { beforeSending, isAbort, within } from '../../kit/within.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import { numberOf, textOf } from '../../protocols/vim/value.js';
 import type { Facts, Machine } from '../driver.js';
@@ -7,7 +7,7 @@ import { stateOfHost, type Word } from '../host/host-status.js';
 import type { RosterEntry } from '../host/roster.js';
 import { ask, type Context } from './context.js';
 import { standBy, takeDown, wakeUp, type HostContext, type TakeDown } from './host-power.js';
-import { ipsOf, isConnectedHost, macsOf, type Item } from './items.js';
+import { HOST_UUID, hostUuid, ipsOf, isConnectedHost, macsOf, refuseAnother, type Item } from './items.js';
 
 /** An ESXi host: started by Wake-on-LAN, stopped and rebooted by the API. */
 
@@ -84,6 +84,20 @@ class ManagersWord {
   }
 }
 
+/** Before an order: references are reused after a restore from backup, which the server may not have told of yet. @returns the item */
+async function unlessAnother(context: Context, item: Item, signal: AbortSignal): Promise<Item> {
+  // Kept, since what is held of it may be replaced while the server is asked.
+  const shown = hostUuid(item);
+  const properties = await beforeSending(signal, () => ask(context, item.ref, [HOST_UUID], signal));
+  try {
+    refuseAnother(hostUuid({ properties }), shown);
+  } catch (error) {
+    void context.inventory.doubt(item);
+    throw error;
+  }
+  return item;
+}
+
 /**
  * @param find its object in the inventory, at the moment
  * @param hasManager whether a vCenter can take it out of standby; an ESXi alone cannot
@@ -96,6 +110,7 @@ export function createHost(context: HostContext, { id, settings, power }: Roster
     if (context.inventory.isCurrent) throw new ArgoError('NO SUCH INSTANCE', `vSphere has no host ${name}`);
     throw new ArgoError('UNREACHABLE', 'vSphere does not answer');
   };
+  const stillHere = (signal: AbortSignal): Promise<Item> => unlessAnother(context, here(), signal);
   const manager = new ManagersWord(context, find);
   const network = (signal: AbortSignal): Promise<Word> => within(NETWORK_LIMIT_MS, [signal], (limit) => power.status(limit)).catch((error: unknown) => {
     signal.throwIfAborted();
@@ -103,7 +118,7 @@ export function createHost(context: HostContext, { id, settings, power }: Roster
   });
   const down = (method: TakeDown, force: boolean) => (signal: AbortSignal): Promise<void> => power.goDown(async () => {
     try {
-      await takeDown(context, here(), method, force, signal);
+      await takeDown(context, await stillHere(signal), method, force, signal);
       manager.expectEnd();
     } catch (error) {
       if (!(error instanceof ArgoError) || error.phrase === 'UNCERTAIN') manager.expectEnd();
@@ -121,8 +136,8 @@ export function createHost(context: HostContext, { id, settings, power }: Roster
     reboot: down('RebootHost_Task', false),
     reset: down('RebootHost_Task', true),
     ...(hasManager && {
-      suspend: (signal: AbortSignal) => power.goDown(() => standBy(context, here(), signal)),
-      resume: (signal: AbortSignal) => wakeUp(context, here(), signal),
+      suspend: (signal: AbortSignal) => power.goDown(async () => standBy(context, await stillHere(signal), signal)),
+      resume: async (signal: AbortSignal) => wakeUp(context, await stillHere(signal), signal),
     }),
     bootMark: async (signal) => (await readBoot(context, here(), signal)).toISOString(),
     bootMarkLasts: true,

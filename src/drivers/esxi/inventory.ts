@@ -116,24 +116,45 @@ export class Inventory {
     return this.#items.get(name);
   }
 
-  /** Reads everything, and follows it from then on. @throws what the server says, or the signal's reason */
+  /**
+   * Reads everything, and follows it from then on. What is held stays as it is until all has been read.
+   * @throws what the server says, or the signal's reason
+   */
   async fill(signal: AbortSignal): Promise<void> {
     const watch = await this.#openWatch(signal);
-    const found = new Set<string>();
+    const found = await this.#readAnew(watch, signal);
+    for (const name of this.#items.keys()) if (!found.has(name)) this.#items.delete(name);
+    const slices = new Slices();
+    for (const [name, item] of found) {
+      if (slices.isOverNow()) await slices.pause();
+      const known = this.#items.get(name);
+      if (known === undefined) this.#items.set(name, item);
+      else known.replace(item.properties);
+    }
+    this.#begin(watch);
+  }
+
+  /** All objects, none of which is held yet: an answer may break off, or prove to be none, behind what it has told. */
+  async #readAnew(watch: Watch, signal: AbortSignal): Promise<Map<string, Item>> {
+    const found = new Map<string, Item>();
     const left = new Map<string, Ref>();
     const take = ({ ref, kind, changes }: ObjectUpdate): void => {
       if (kind === 'leave') left.set(ref.value, ref);
-      else {
-        found.add(ref.value);
-        this.#itemOf(ref).apply(changes);
-      }
+      else itemIn(found, ref).apply(changes);
     };
-    for (let page = 0; page < MOST_PAGES && await watch.next(false, signal, take);) page += 1;
+    let pages = 1;
+    while (await watch.next(false, signal, take)) {
+      pages += 1;
+      if (pages > MOST_PAGES) throw new VimTransportError('the pages of what it has do not end', true);
+    }
     // An ended session, or a filter that was made in one, answers with nothing at all.
     if (found.size === 0 && await watch.count(signal) > 0) throw new VimFault('NotAuthenticated', 'the server tells of nothing although there is something');
-    for (const name of this.#items.keys()) if (!found.has(name)) this.#items.delete(name);
-    for (const ref of left.values()) await this.#lookAt(ref, signal);
-    this.#begin(watch);
+    for (const ref of left.values()) {
+      const now = await this.#read(ref, signal);
+      if (now === undefined) found.delete(ref.value);
+      else itemIn(found, ref).replace(now);
+    }
+    return found;
   }
 
   /**
@@ -225,7 +246,7 @@ export class Inventory {
         continue;
       }
       const isNew = !this.#items.has(ref.value);
-      const item = this.#itemOf(ref);
+      const item = itemIn(this.#items, ref);
       const paths = item.apply(changes);
       if (isNew) cameOrWent = true;
       else if (paths.size > 0) this.#listener.modified(item, paths);
@@ -237,22 +258,26 @@ export class Inventory {
 
   /** What one object is now, and whether it is there at all. @returns whether it came or went */
   async #lookAt(ref: Ref, signal: AbortSignal): Promise<boolean> {
-    const paths = this.#paths[ref.type] ?? [];
+    const now = await this.#read(ref, signal);
+    if (now === undefined) return this.#items.delete(ref.value);
+    return this.#replace(ref, now);
+  }
+
+  /** What is held of one object, as it is now. @returns undefined for one that is gone */
+  async #read(ref: Ref, signal: AbortSignal): Promise<Properties | undefined> {
+    const paths = Object.hasOwn(this.#paths, ref.type) ? this.#paths[ref.type]! : [];
     const read = await readProperties(this.#session, [{ ref, paths }], signal).catch((error: unknown) => {
       if (isFault(error, 'ManagedObjectNotFound')) return undefined;
       throw error;
     });
-    const now = read?.get(ref.value);
-    if (now === undefined) return this.#items.delete(ref.value);
-    return this.#replace(ref, now);
+    return read?.get(ref.value);
   }
 
   /** @returns whether it is new */
   #replace(ref: Ref, now: Properties): boolean {
     const isNew = !this.#items.has(ref.value);
-    const item = this.#itemOf(ref);
-    const unset = [...item.properties.keys()].filter((path) => !now.has(path)).map((path) => [path, null] as const);
-    const paths = item.apply(new Map([...now, ...unset]));
+    const item = itemIn(this.#items, ref);
+    const paths = item.replace(now);
     if (!isNew && paths.size > 0) this.#listener.modified(item, paths);
     return isNew;
   }
@@ -275,12 +300,13 @@ export class Inventory {
     this.#difference = await watch.count(signal) - this.#items.size;
     if (cameOrWent) this.#listener.membersChanged();
   }
+}
 
-  #itemOf(ref: Ref): Item {
-    const known = this.#items.get(ref.value);
-    if (known) return known;
-    const item = new Item(ref);
-    this.#items.set(ref.value, item);
-    return item;
-  }
+/** The item of an object, which is added where there is none yet. */
+function itemIn(items: Map<string, Item>, ref: Ref): Item {
+  const known = items.get(ref.value);
+  if (known) return known;
+  const item = new Item(ref);
+  items.set(ref.value, item);
+  return item;
 }

@@ -1,7 +1,11 @@
+import { ArgoError } from '../../kit/errors.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import { at, decodeName, flagOf, listOf, textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
 
 /** The objects of a server's inventory, and what is held of them. */
+
+/** What tells one host from another. */
+export const HOST_UUID = 'hardware.systemInfo.uuid';
 
 /** What is held of each machine; the rest is asked for when somebody wants it. */
 export const PATHS = {
@@ -10,7 +14,7 @@ export const PATHS = {
     'runtime.host', 'runtime.bootTime', 'runtime.question', 'guest.guestState', 'guest.hostName', 'guest.ipAddress',
   ],
   HostSystem: [
-    'name', 'hardware.systemInfo.uuid', 'runtime.powerState', 'runtime.connectionState', 'runtime.inMaintenanceMode', 'runtime.bootTime',
+    'name', HOST_UUID, 'runtime.powerState', 'runtime.connectionState', 'runtime.inMaintenanceMode', 'runtime.bootTime',
     'config.network.pnic', 'config.network.vnic',
   ],
 } as const;
@@ -31,6 +35,12 @@ export class Item {
 
   constructor(readonly ref: Ref) {}
 
+  /** Takes on all that there is of it: what is absent is no longer set. @returns the paths that differ now */
+  replace(now: Properties): Set<string> {
+    const unset = [...this.properties.keys()].filter((path) => !now.has(path)).map((path) => [path, null] as const);
+    return this.apply(new Map([...now, ...unset]));
+  }
+
   /** Takes on what is new. @returns the paths that differ now */
   apply(changes: Properties): Set<string> {
     const different = new Set<string>();
@@ -46,13 +56,29 @@ export class Item {
   }
 }
 
+/** What an object is known by: the server's name for it, and what it tells of it. */
+interface Told {
+  readonly ref: Ref;
+  readonly properties: Properties;
+}
+
+/** Names are not unique, and references are reused after a restore from backup: both together are. */
+export const vmId = ({ ref, properties }: Told): string => `${ref.value}:${textOf(properties.get('config.instanceUuid')) ?? 'unknown'}`;
+
+export const vAppId = ({ ref, properties }: Told): string => `${ref.value}:${textOf(at(properties.get('summary'), 'instanceUuid')) ?? 'vapp'}`;
+
+/** @throws ArgoError where an object is not, or no longer, the machine that people were shown */
+export function refuseAnother(found: string | undefined, shown: string | undefined): void {
+  if (found !== shown) throw new ArgoError('NO SUCH INSTANCE', 'another machine has taken its place');
+}
+
 export const isHost = ({ ref }: Item): boolean => ref.type === 'HostSystem';
 
 /** As people gave it. */
 export const objectName = (item: Item): string => decodeName(textOf(item.properties.get('name')) ?? item.ref.value);
 
 /** What its board says; makers do not always give each board another one. */
-export const hostUuid = (item: Item): string | undefined => textOf(item.properties.get('hardware.systemInfo.uuid'));
+export const hostUuid = ({ properties }: Pick<Told, 'properties'>): string | undefined => textOf(properties.get(HOST_UUID));
 
 export const isConnectedHost = (properties: Properties): boolean =>
   properties.get('runtime.connectionState') === 'connected' && properties.get('runtime.powerState') === 'poweredOn';

@@ -5,19 +5,20 @@ import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { autostartIfKnown } from './autostart.js';
 import { ask, type Context } from './context.js';
 import { explained, questionOf, vmState } from './errors.js';
-import type { Item } from './items.js';
+import { refuseAnother, vmId, type Item } from './items.js';
 
 /** What can be read of one virtual machine. */
 
 const MIB = 1024n * 1024n;
 const KIB = 1024n;
 
-/** The state now. An object that has come to be another machine is none that we know. */
-export async function readState(context: Context, item: Item, signal: AbortSignal): Promise<PowerState> {
-  const now = await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState', 'config.instanceUuid', 'config.template'], signal);
-  const known = item.properties.get('config.instanceUuid');
-  const found = now.get('config.instanceUuid');
-  if (known && found && known !== found) throw new ArgoError('NO SUCH INSTANCE', 'another machine has taken its place');
+/**
+ * The state now. An object that has come to be another machine is none that we know.
+ * @param id of the machine that is meant, as people were shown it: what is held of the object may be another's by now
+ */
+export async function readState(context: Context, { ref }: Item, id: string, signal: AbortSignal): Promise<PowerState> {
+  const now = await ask(context, ref, ['runtime.powerState', 'runtime.connectionState', 'config.instanceUuid', 'config.template'], signal);
+  refuseAnother(vmId({ ref, properties: now }), id);
   if (flagOf(now.get('config.template'))) throw new ArgoError('NO SUCH INSTANCE', 'it is a template now');
   return vmState(now);
 }

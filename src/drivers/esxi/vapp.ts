@@ -5,7 +5,7 @@ import type { Arguments } from '../../protocols/vim/soap-client.js';
 import { at, flagOf, isRef, listOf, textOf, type VimValue } from '../../protocols/vim/value.js';
 import type { Facts, Machine, PowerState } from '../driver.js';
 import { ask, beginTask, endTask, type Context } from './context.js';
-import { objectName, type Item } from './items.js';
+import { objectName, refuseAnother, vAppId, type Item } from './items.js';
 
 /** A vApp (VirtualApp): machines that are started and stopped together, in an order that is set in vCenter. */
 
@@ -25,8 +25,6 @@ export function vAppState(properties: Properties): PowerState {
   return state === 'off' && flagOf(at(summary, 'suspended')) ? 'suspended' : state;
 }
 
-export const vAppId = (item: Item): string => `${item.ref.value}:${textOf(at(item.properties.get('summary'), 'instanceUuid')) ?? 'vapp'}`;
-
 /** One within another has the other's name before its own, as in a folder. */
 export function vAppName({ inventory }: Context, item: Item): string {
   const names = [objectName(item)];
@@ -41,27 +39,36 @@ export function vAppName({ inventory }: Context, item: Item): string {
 }
 
 export function createVApp(context: Context, item: Item): Machine {
-  // What is in the way of a vApp may be one of its machines: of which of them InvalidPowerState speaks is not told.
-  const task = (method: Method, args: Arguments) => async (signal: AbortSignal): Promise<void> => {
+  const id = vAppId(item);
+  const unlessGone = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
-      await endTask(context, await beginTask(context, method, item.ref, args, signal), signal);
+      refuseAnother(vAppId(item), id);
+      return await work();
     } catch (error) {
       if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') void context.inventory.doubt(item);
       throw error;
     }
   };
+  const read = (paths: readonly string[], signal: AbortSignal): Promise<Properties> => unlessGone(async () => {
+    const properties = await ask(context, item.ref, paths, signal);
+    refuseAnother(vAppId({ ref: item.ref, properties }), id);
+    return properties;
+  });
+  // What is in the way of a vApp may be one of its machines: of which of them InvalidPowerState speaks is not told.
+  const task = (method: Method, args: Arguments) => (signal: AbortSignal): Promise<void> =>
+    unlessGone(async () => endTask(context, await beginTask(context, method, item.ref, args, signal), signal));
   const start = task('PowerOnVApp_Task', {});
   return {
-    id: vAppId(item),
+    id,
     name: vAppName(context, item),
     type: 'vm',
-    status: async (signal) => vAppState(await ask(context, item.ref, ['summary'], signal)),
+    status: async (signal) => vAppState(await read(['summary'], signal)),
     start,
     resume: start,
     shutdown: task('PowerOffVApp_Task', { force: false }),
     powerOff: task('PowerOffVApp_Task', { force: true }),
     suspend: task('SuspendVApp_Task', {}),
-    info: async (signal) => readFacts(context, await ask(context, item.ref, ['summary', 'vm'], signal)),
+    info: async (signal) => readFacts(context, await read(['summary', 'vm'], signal)),
   };
 }
 

@@ -1,16 +1,12 @@
 import { ArgoError } from '../../kit/errors.js';
 import { beforeSending } from '../../kit/within.js';
-import { textOf } from '../../protocols/vim/value.js';
 import type { Autostart, Consoles, Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import { readAutostart, setAutostart } from './autostart.js';
 import { consolesOf } from './consoles.js';
 import type { Context } from './context.js';
-import { objectName, type Item } from './items.js';
+import { objectName, refuseAnother, vmId, type Item } from './items.js';
 import { askGuest, powerOn, powerTask } from './power.js';
 import * as readings from './readings.js';
-
-/** Names are not unique, and references are reused after a restore from backup: both together are. */
-export const vmId = (item: Item): string => `${item.ref.value}:${textOf(item.properties.get('config.instanceUuid')) ?? 'unknown'}`;
 
 /** A virtual machine of vSphere. A class, so that of thousands each costs but its own fields. */
 export class Vm implements Machine {
@@ -28,7 +24,7 @@ export class Vm implements Machine {
   }
 
   status(signal: AbortSignal): Promise<PowerState> {
-    return this.#unlessGone(readings.readState, signal);
+    return this.#unlessGone((context, item) => readings.readState(context, item, this.id, signal), signal);
   }
 
   start(signal: AbortSignal): Promise<void> {
@@ -60,13 +56,13 @@ export class Vm implements Machine {
 
   resume(signal: AbortSignal): Promise<void> {
     return this.#unlessGone(async (context, item) => {
-      if (await beforeSending(signal, () => readings.readState(context, item, signal)) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
+      if (await beforeSending(signal, () => readings.readState(context, item, this.id, signal)) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
       await powerOn(context, item, signal);
     }, signal);
   }
 
   get console(): Consoles {
-    return consolesOf(this.#context, this.#item);
+    return consolesOf(this.#context, this.#item, this.id);
   }
 
   bootMark(signal: AbortSignal): Promise<string> {
@@ -76,7 +72,11 @@ export class Vm implements Machine {
   get autostart(): Autostart {
     return {
       read: (signal) => this.#unlessGone(readAutostart, signal),
-      set: (isOn, signal) => this.#unlessGone((context, item) => setAutostart(context, item, isOn, signal), signal),
+      set: (isOn, signal) => this.#unlessGone(async (context, item) => {
+        // Nobody reads the state before this order.
+        await beforeSending(signal, () => readings.readState(context, item, this.id, signal));
+        await setAutostart(context, item, isOn, signal);
+      }, signal),
     };
   }
 
@@ -115,6 +115,7 @@ export class Vm implements Machine {
   /** A machine that is another one, or none any more, without a word of its server is looked at anew. */
   async #unlessGone<T>(work: (context: Context, item: Item, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     try {
+      refuseAnother(vmId(this.#item), this.id);
       return await work(this.#context, this.#item, signal);
     } catch (error) {
       if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') void this.#context.inventory.doubt(this.#item);
