@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { entryOf } from '../../kit/tables.js';
 import { oneLine } from '../../kit/text.js';
 import { wasKilled } from '../../protocols/ssh/command.js';
 import type { Effect } from '../../protocols/ssh/session.js';
@@ -88,7 +89,7 @@ export function refusal(ended: Ended, effect: Effect): ArgoError {
   }
   const fault = faultIn(said);
   if (fault) {
-    const [phrase, detail] = FAULTS[fault.kind] ?? ['FAILED' as const];
+    const [phrase, detail] = entryOf(FAULTS, fault.kind) ?? ['FAILED' as const];
     return new ArgoError(phrase, detail ?? detailOf(fault.words), { cause });
   }
   return new ArgoError('FAILED', detailOf(telling(said)) || `the command exited with ${ended.code}`, { cause });

@@ -1,3 +1,4 @@
+import { entryOf } from '../../kit/tables.js';
 import { trimmed } from '../../kit/text.js';
 import { decodeName } from '../../protocols/vim/value.js';
 import type { Disk, PowerState } from '../driver.js';
@@ -58,7 +59,7 @@ export function parseVmSummary(output: string, vmid: number): VmSummary {
     uuid: config.text('uuid')?.toLowerCase() || undefined,
     file: config.text('vmPathName') ?? '',
     template: config.text('template') === 'true',
-    state: (accessible && STATES[runtime.text('powerState') ?? '']) || 'unknown',
+    state: (accessible && entryOf(STATES, runtime.text('powerState') ?? '')) || 'unknown',
     accessible,
     poweredOn: runtime.text('bootTime'),
     question: questionOf(runtime.object('question')),

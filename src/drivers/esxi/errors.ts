@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { entryOf } from '../../kit/tables.js';
 import { oneLine } from '../../kit/text.js';
 import { CertificateError } from '../../protocols/tls/errors.js';
 import { LoginRefusedFault, TaskLostError, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
@@ -54,7 +55,7 @@ function wordsOf(fault: VimFault): string {
 /** Any thrown thing as what is told; abortions and ArgoErrors as they are. */
 export function explain(error: unknown, kind: Kind): unknown {
   if (error instanceof VimFault) {
-    const [phrase, words] = Object.hasOwn(FAULTS, error.fault) ? FAULTS[error.fault]! : ['FAILED' as const];
+    const [phrase, words] = entryOf(FAULTS, error.fault) ?? ['FAILED' as const];
     const hint = error instanceof LoginRefusedFault ? `; ${error.hint}` : '';
     const isInDoubt = kind === 'task' && LOST_FROM_SIGHT.has(error.fault);
     return new ArgoError(isInDoubt ? 'UNCERTAIN' : phrase, `${words ?? wordsOf(error)}${hint}`, { cause: error });
@@ -81,7 +82,7 @@ const POWER: Readonly<Record<string, PowerState>> = { poweredOn: 'on', poweredOf
 /** What vSphere last knew of a machine that it has lost sight of says nothing of what it is doing now. */
 export function vmState(properties: Properties): PowerState {
   if (properties.get('runtime.connectionState') !== 'connected') return 'unknown';
-  return POWER[textOf(properties.get('runtime.powerState')) ?? ''] ?? 'unknown';
+  return entryOf(POWER, textOf(properties.get('runtime.powerState')) ?? '') ?? 'unknown';
 }
 
 /** Templates, and the agents that a cluster runs for itself, which nobody may touch. */

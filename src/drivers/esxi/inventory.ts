@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Slices } from '../../kit/slices.js';
+import { entryOf } from '../../kit/tables.js';
 import { isAbort, within } from '../../kit/within.js';
 import { isFault, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
 import { readProperties, Watch, type ObjectUpdate, type PathsByType, type Properties } from '../../protocols/vim/properties.js';
@@ -265,7 +266,7 @@ export class Inventory {
 
   /** What is held of one object, as it is now. @returns undefined for one that is gone */
   async #read(ref: Ref, signal: AbortSignal): Promise<Properties | undefined> {
-    const paths = Object.hasOwn(this.#paths, ref.type) ? this.#paths[ref.type]! : [];
+    const paths = entryOf(this.#paths, ref.type) ?? [];
     const read = await readProperties(this.#session, [{ ref, paths }], signal).catch((error: unknown) => {
       if (isFault(error, 'ManagedObjectNotFound')) return undefined;
       throw error;

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
+import { entryOf } from '../../kit/tables.js';
 import { isAbort, within } from '../../kit/within.js';
 import { isFault, VimFault } from '../../protocols/vim/errors.js';
 import type { Properties } from '../../protocols/vim/properties.js';
@@ -130,7 +131,7 @@ async function answerQuestion(context: Context, item: Item, properties: Properti
 
 /** An answer is configured by the id of a message of the question, as a choice's key or label. */
 function answerTo({ options }: Context, { id, messages, choices }: Question): { key: string; label: string } | undefined {
-  const given = [...messages, id].map((name) => options.answers[name]).find((answer) => answer !== undefined);
+  const given = [...messages, id].map((name) => entryOf(options.answers, name)).find((answer) => answer !== undefined);
   return choices.find(({ key, label }) => given !== undefined && (key === given || label.toLowerCase() === given.toLowerCase()));
 }
 

@@ -1,4 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
+import { entryOf } from '../../kit/tables.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import type { Method } from '../../protocols/vim/schema.js';
 import type { Arguments } from '../../protocols/vim/soap-client.js';
@@ -21,7 +22,7 @@ const STATES: Readonly<Record<string, PowerState>> = { started: 'on', stopped: '
 /** `stopped` is also one that is suspended (VirtualAppSummary). */
 export function vAppState(properties: Properties): PowerState {
   const summary = properties.get('summary');
-  const state = STATES[textOf(at(summary, 'vAppState')) ?? ''] ?? 'unknown';
+  const state = entryOf(STATES, textOf(at(summary, 'vAppState')) ?? '') ?? 'unknown';
   return state === 'off' && flagOf(at(summary, 'suspended')) ? 'suspended' : state;
 }
 

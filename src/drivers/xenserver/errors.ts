@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { entryOf } from '../../kit/tables.js';
 import { oneLine } from '../../kit/text.js';
 import { ForeignAnswerError, HttpStatusError, LoginRefusedError, TaskLostError, TOO_MANY_CONSOLES, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
@@ -108,7 +109,7 @@ export function explain(error: unknown, effect: Effect, hasHardWay = false): unk
   const inDoubt = effect === 'acts' && isInDoubt(error) ? 'UNCERTAIN' : 'UNREACHABLE';
   if (error instanceof XapiError && error.code === LOST_ON_THE_WAY) return new ArgoError(inDoubt, 'the pool has lost the host that has to do it', { cause: error });
   if (error instanceof XapiError) {
-    const [phrase, words] = Object.hasOwn(BY_CODE, error.code) ? BY_CODE[error.code]! : ['FAILED' as const, () => undefined];
+    const [phrase, words] = entryOf(BY_CODE, error.code) ?? ['FAILED' as const, () => undefined];
     const said = words(error.params);
     if (error instanceof LoginRefusedError) return new ArgoError(phrase, clean(`${said ?? othersWords(error)}; ${error.hint}`), { cause: error });
     if (said && words === noTools && hasHardWay) return new ArgoError(phrase, `${said}; --force does it the hard way`, { cause: error });
@@ -135,8 +136,8 @@ const UNDER_WAY: Readonly<Record<string, PowerState>> = {
 
 /** The state that a VM's record tells; `unknown` for what no XenAPI so far has said. */
 export function toPowerState(record: XapiRecord): PowerState {
-  const state = STATES[text(record.power_state)] ?? 'unknown';
-  const coming = entries(record.current_operations).map(([, operation]) => UNDER_WAY[operation]).find((each) => each !== undefined);
+  const state = entryOf(STATES, text(record.power_state)) ?? 'unknown';
+  const coming = entries(record.current_operations).map(([, operation]) => entryOf(UNDER_WAY, operation)).find((each) => each !== undefined);
   if (coming === 'starting' && state !== 'on') return coming;
   return coming === 'stopping' && state !== 'off' ? coming : state;
 }

@@ -1,3 +1,4 @@
+import { entryOf } from '../../kit/tables.js';
 /** What can go wrong when upsd is asked, beside the way to it: see protocols/tls/errors.ts for that. */
 
 /** upsd answered `ERR CODE`. */
@@ -6,12 +7,13 @@ export class UpsdRefusal extends Error {
 
   /** @param code as on the wire: `DATA-STALE`, `UNKNOWN-UPS`, `ACCESS-DENIED`, … */
   constructor(readonly code: string) {
-    super(MEANINGS[code] === undefined ? `upsd says ${code}` : `${MEANINGS[code]} (${code})`);
+    const meaning = entryOf(MEANINGS, code);
+    super(meaning === undefined ? `upsd says ${code}` : `${meaning} (${code})`);
   }
 }
 
 /** For people, those that they are likely to meet (RFC 9271, "Error Responses"). */
-const MEANINGS: Readonly<Record<string, string | undefined>> = {
+const MEANINGS: Readonly<Record<string, string>> = {
   'ACCESS-DENIED': 'upsd refuses the user, the password or the right',
   'DATA-STALE': 'the driver of the UPS has no news from it',
   'DRIVER-NOT-CONNECTED': 'the driver of the UPS does not run',

@@ -24,7 +24,7 @@ await t.test('names and states', async (t) => {
   t.same(await listed(), { web: 'on', 'shop/europe': 'off', 'shop/europe/db': 'on' });
   const shop = await find(driver, 'shop/europe');
   t.match(await shop.info!(soon()), { uuid: 'uuid-of-resgroup-v1', more: { kind: 'vApp', machines: 'web and 1 more' } });
-  for (const [state, ours] of [['starting', 'starting'], ['stopping', 'stopping'], ['started', 'on'], ['stopped', 'off']] as const) {
+  for (const [state, ours] of [['constructor', 'unknown'], ['starting', 'starting'], ['stopping', 'stopping'], ['started', 'on'], ['stopped', 'off']] as const) {
     vim.set('resgroup-v1', 'summary', vAppSummary('resgroup-v1', state));
     await until(() => told.changed.at(-1)?.[1] === ours, 60_000, state);
     t.same(told.changed.at(-1), [shop.id, ours]);

@@ -14,7 +14,8 @@ await t.test('states', async (t) => {
   const { vim, driver, told } = await setUp(t);
   vim.addVm('vm-1', { 'runtime.connectionState': val('VirtualMachineConnectionState', 'inaccessible'), 'runtime.powerState': val('VirtualMachinePowerState', 'poweredOff') });
   vim.addVm('vm-2', { 'runtime.powerState': val('VirtualMachinePowerState', 'suspended') });
-  t.same((await driver.list(soon())).map(({ state }) => state), ['unknown', 'suspended']);
+  vim.addVm('vm-3', { 'runtime.powerState': val('VirtualMachinePowerState', 'constructor') });
+  t.same((await driver.list(soon())).map(({ state }) => state), ['unknown', 'suspended', 'unknown']);
   t.equal(await (await find(driver, 'vm-1')).status(soon()), 'unknown', 'lost from sight is not off');
   vim.set('vm-2', 'runtime.powerState', val('VirtualMachinePowerState', 'poweredOn'));
   await until(() => told.changed.length > 0, 60_000, 'the change');

@@ -1,4 +1,5 @@
 import { ArgoError } from '../../../../kit/errors.js';
+import { entryOf } from '../../../../kit/tables.js';
 import { child, children, createReader, text, type Element } from '../../xml.js';
 
 /** What of a machine's description goes into a template. */
@@ -36,7 +37,7 @@ export function readMachine(xml: string): MachineDescription {
   const domain = child(read(xml), 'domain');
   const devices = child(domain, 'devices');
   const os = child(domain, 'os');
-  const unit = UNITS[text(child(domain, 'memory'), '@unit') ?? 'KiB'] ?? 1024n;
+  const unit = entryOf(UNITS, text(child(domain, 'memory'), '@unit') ?? 'KiB') ?? 1024n;
   return {
     arch: text(child(os, 'type'), '@arch') ?? 'x86_64',
     vcpus: Number(text(domain, 'vcpu') ?? 1),
