@@ -6,38 +6,48 @@ import { at, dateOf, isObject, textOf, TYPE_KEY, type VimValue } from './value.j
 
 /** What vSphere answers, read from its XML as that comes: a SOAP 1.1 envelope whose values say their types themselves (xsi:type). */
 
-/** Elements and attributes of one answer: they, and not the bytes, are what takes memory when it has been read. */
+/** Elements, attributes and pieces of texts in one answer: they, and not the bytes, are what takes memory when it has been read. */
 const MOST_NODES = 1_000_000;
 /** Attributes of one element, and prefixes that are declared at a time: all of them are looked through. */
 const MOST_ATTRIBUTES = 64;
+/** Names of fields of one element: to V8, an object of more is a table that it builds anew again and again. VMware's types have some hundred at most. */
+const MOST_FIELDS = 1000;
+/**
+ * Characters without a tag that begins or ends: texts, comments, names and attributes are held as a whole, and copied in one go.
+ * The longest texts that are asked for are questions and descriptions, of some KiB. Exact to a piece that is parsed at once.
+ */
+const LONGEST_WITHOUT_TAG = 1024 * 1024;
 /** Elements in each other. A disk names the one that it is based on inside itself, which may go to some forty. */
 const DEEPEST = 100;
 /** Characters that are parsed before it is asked whether everyone else should get a turn. */
 const PARSED_AT_ONCE = 1024;
 
-/** Elements above what a path of {@link Each} begins with: Envelope, Body, response, returnval. */
-const ABOVE = 4;
-
-/** Characters of a text that is likely to come again, and how many such are remembered, a power of two. */
+/** Characters of a text that is likely to come again, and how many such are remembered. */
 const SHORT = 32;
 const REMEMBERED = 256;
-/** Characters from which on a part of a string is, to V8, a window onto the whole. */
-const WINDOW = 13;
+/** Characters from which on V8 makes no copy of a part of a string, but keeps the whole for it (SlicedString::kMinLength). */
+const SHORTEST_SLICE = 13;
 
 const INSTANCE = 'http://www.w3.org/2001/XMLSchema-instance';
 const DECLARES = 'xmlns:';
 const TYPE = ':type';
+const NIL = ':nil';
 const LIST = 'ArrayOf';
 const NUMBERS = new Set(['byte', 'short', 'int', 'long', 'float', 'double']);
+/** Types that may be empty by mistake, and have no fields. */
+const PLAIN = new Set([...NUMBERS, 'boolean', 'dateTime']);
 
 /** What XML forbids, but is passed on by servers as guests gave it. */
 const FORBIDDEN = /[\0-\x08\x0B\x0C\x0E-\x1F\uFFFE\uFFFF]/g;
-/** The parser's word for such a one that is given by its number, which it then leaves as it is. */
-const FORBIDDEN_NUMBER = 'malformed character entity.';
+/**
+ * What the parser says of the same kind and goes on after, leaving it as it is: a character by a number that is none, or stands
+ * for a forbidden one, and the end of CDATA where there is none.
+ */
+const FORGIVEN = new Set(['malformed character entity.', 'the string "]]>" is disallowed in char data.']);
 
 /** Elements that are handed over one by one, and are then no part of what is returned: a long answer need not be held as a whole. */
 export interface Each {
-  /** names, from below `returnval` */
+  /** names of the elements around it, from below `returnval`, and its own */
   readonly path: readonly string[];
   /** what it throws ends the reading; an answer may prove to be none behind what was handed over */
   readonly take: (value: VimValue) => void;
@@ -47,30 +57,44 @@ export interface Each {
 class Texts {
   readonly #known = new Array<string>(REMEMBERED).fill('');
 
-  /** The same text, which keeps nothing of what it was cut from. */
-  own(text: string): string {
+  /** The same text, of which there is one only, and which keeps nothing of what it was cut from. */
+  intern(text: string): string {
     const { length } = text;
+    if (length === 0) return '';
     if (length > SHORT) return copy(text);
+    // any cheap number that differs between texts of a kind: those of one place push each other out
     const place = (length * 31 + text.charCodeAt(length >> 1) * 7 + text.charCodeAt(length - 1)) % REMEMBERED;
     const known = this.#known[place]!;
     return known === text ? known : this.#known[place] = copy(text);
   }
 }
 
-const copy = (text: string): string => (text.length < WINDOW ? text : Buffer.from(text).toString());
+const copy = (text: string): string => (text.length < SHORTEST_SLICE ? text : Buffer.from(text).toString());
 
 /** An element that is not yet at its end. One object for all of a depth, one after the other. */
 class Open {
   name = '';
   /** its xsi:type, without the prefix */
   type: string | undefined;
+  /** whether it says by xsi:nil that it has no value */
+  isNil = false;
   /** the `type` of a reference to an object */
   refersTo: string | undefined;
   /** what lies inside: fields by their names, or the items of an `ArrayOf…` */
   content: Record<string, VimValue> | VimValue[] | undefined;
+  /** how many names of fields it has */
+  fields = 0;
+  /** names that came more than once: what they stand for is a list of ours, not one that is a value itself */
+  repeated: Set<string> | undefined;
   text = '';
   /** how many prefixes are declared by it and around it */
   prefixes = 0;
+}
+
+/** What it is put into: made with the first that is. */
+function contentOf(open: Open): Record<string, VimValue> | VimValue[] {
+  const { type } = open;
+  return open.content ??= type === undefined ? {} : type.startsWith(LIST) ? [] : { [TYPE_KEY]: type };
 }
 
 /** A prefix, for as long as the element that declares it is open. */
@@ -80,12 +104,15 @@ interface Prefix {
   readonly isInstance: boolean;
 }
 
+/** Of XML Schema's two words for it. */
+const isTrue = (word: string): boolean => word === 'true' || word === '1';
+
 const withoutPrefix = (name: string): string => name.slice(name.indexOf(':') + 1);
 
 /**
  * Makes plain data of a document, piece by piece: numbers, truth values and times by their xsi:type, references as
- * type and value, `ArrayOf…` as arrays, what comes more than once as an array too, empty elements as null. What does not
- * say its type is text. Names are taken without their prefixes; there are no entities but the five of XML itself.
+ * type and value, `ArrayOf…` as arrays, what comes more than once as an array too. What is empty is null, unless its type is
+ * text (''), an array ([]), or an object's, which then has no fields. What does not say its type is text. Names are taken without their prefixes; there are no entities but the five of XML itself.
  */
 export class AnswerReader {
   readonly #parser = new SaxesParser({ xmlns: false, position: false });
@@ -99,17 +126,22 @@ export class AnswerReader {
   readonly #prefixes: Prefix[] = [];
   /** of the element that begins */
   #attributes = 0;
+  /** characters since a tag began or ended */
+  #withoutTag = 0;
 
+  /** @param each whose path begins with the root element here */
   constructor(each?: Each) {
     this.#each = each;
     const parser = this.#parser;
-    parser.on('error', ({ message }) => { if (message !== FORBIDDEN_NUMBER) throw unreadable(message); });
+    parser.on('error', ({ message }) => { if (!FORGIVEN.has(message)) throw unreadable(message); });
     parser.on('doctype', () => { throw unreadable('it has a document type, which SOAP forbids'); });
-    parser.on('attribute', (attribute) => this.#note(attribute));
+    parser.on('attribute', (attribute) => this.#declare(attribute));
     parser.on('opentag', (tag) => this.#begin(tag));
     parser.on('closetag', () => this.#end());
     parser.on('text', (text) => this.#addText(text));
     parser.on('cdata', (text) => this.#addText(text));
+    // Not one more: with eight, V8 keeps the parser's fields in a table, and all takes twice the time. So comments and processing
+    // instructions are passed over; they count as characters without a tag, and where they cut texts apart.
   }
 
   /** The text of bytes, which may be cut apart anywhere: what is to be written next. */
@@ -119,7 +151,9 @@ export class AnswerReader {
 
   /** @throws VimTransportError, or what {@link Each} does; then it is of no more use */
   write(text: string): void {
+    this.#withoutTag += text.length;
     this.#parser.write(text);
+    if (this.#withoutTag > LONGEST_WITHOUT_TAG) throw unreadable(`it has more than ${LONGEST_WITHOUT_TAG} characters without a tag`);
   }
 
   /** @returns the document, as an object with its root element for a field. @throws VimTransportError where it is cut off */
@@ -129,10 +163,11 @@ export class AnswerReader {
   }
 
   #count(): void {
-    if ((this.#nodes += 1) > MOST_NODES) throw unreadable(`it has more than ${MOST_NODES} elements and attributes`);
+    if ((this.#nodes += 1) > MOST_NODES) throw unreadable(`it has more than ${MOST_NODES} nodes`);
   }
 
-  #note({ name, value }: SaxesAttributePlain): void {
+  /** Takes an attribute for what it declares, if it does. */
+  #declare({ name, value }: SaxesAttributePlain): void {
     this.#count();
     this.#attributes += 1;
     if (name.startsWith(DECLARES)) this.#prefixes.push({ name: name.slice(DECLARES.length), isInstance: value === INSTANCE });
@@ -141,22 +176,31 @@ export class AnswerReader {
 
   #begin({ name, attributes }: SaxesTagPlain): void {
     this.#count();
+    this.#withoutTag = 0;
     if ((this.#depth += 1) > DEEPEST) throw unreadable('it is nested too deeply');
     const open = this.#open[this.#depth] ??= new Open();
     open.name = withoutPrefix(name);
-    open.type = this.#attributes > 0 ? this.#typeIn(attributes) : undefined;
-    open.refersTo = this.#attributes > 0 ? attributes.type : undefined;
+    open.type = open.refersTo = undefined;
+    open.isNil = false;
+    if (this.#attributes > 0) this.#takeAttributes(open, attributes);
     open.content = undefined;
+    open.fields = 0;
+    open.repeated = undefined;
     open.text = '';
     open.prefixes = this.#prefixes.length;
     this.#attributes = 0;
   }
 
-  #typeIn(attributes: Readonly<Record<string, string>>): string | undefined {
+  #takeAttributes(open: Open, attributes: Readonly<Record<string, string>>): void {
+    if (attributes.type !== '') open.refersTo = attributes.type;
     for (const name in attributes) {
-      if (name.endsWith(TYPE) && this.#isInstance(name.slice(0, -TYPE.length))) return this.#texts.own(withoutPrefix(attributes[name]!));
+      if (name.endsWith(TYPE) && this.#isInstance(name.slice(0, -TYPE.length))) {
+        const type = withoutPrefix(attributes[name]!.trim());
+        if (type !== '') open.type = this.#texts.intern(type);
+      } else if (name.endsWith(NIL) && this.#isInstance(name.slice(0, -NIL.length))) {
+        open.isNil = isTrue(attributes[name]!.trim());
+      }
     }
-    return undefined;
   }
 
   /** Whether a prefix means that here: what the innermost element says that declares it. */
@@ -166,46 +210,57 @@ export class AnswerReader {
 
   #addText(text: string): void {
     const open = this.#open[this.#depth]!;
-    if (open.content === undefined) open.text = open.text === '' ? text : open.text + text;
+    if (open.content !== undefined) return;
+    // The first piece goes with its element.
+    if (open.text !== '') this.#count();
+    open.text += text;
   }
 
   #end(): void {
+    this.#withoutTag = 0;
     const open = this.#open[this.#depth]!;
     const value = this.#valueOf(open);
-    const isOne = this.#isOneOfEach();
+    const isHandedOver = this.#isHandedOver();
     this.#depth -= 1;
     const outer = this.#open[this.#depth]!;
     while (this.#prefixes.length > outer.prefixes) this.#prefixes.pop();
-    if (isOne) this.#each?.take(value);
+    if (isHandedOver) this.#each?.take(value);
     else put(outer, open.name, value);
   }
 
-  #isOneOfEach(): boolean {
+  /** Whether the innermost element is one of {@link Each}. */
+  #isHandedOver(): boolean {
     const path = this.#each?.path;
-    return path !== undefined && this.#depth === ABOVE + path.length && path.every((name, at) => this.#open[ABOVE + 1 + at]?.name === name);
+    return path !== undefined && this.#depth === path.length && path.every((name, index) => this.#open[index + 1]?.name === name);
   }
 
-  #valueOf({ type, refersTo, content, text }: Open): VimValue {
+  #valueOf({ type, refersTo, content, text, isNil }: Open): VimValue {
+    if (isNil) return null;
     if (content !== undefined) return content;
     if (type?.startsWith(LIST) === true) return [];
     const trimmed = text.trim();
-    if (trimmed === '') return type === undefined ? null : type === 'string' ? '' : { [TYPE_KEY]: type };
-    if (refersTo !== undefined) return { type: this.#texts.own(refersTo), value: this.#texts.own(text) };
-    if (type === 'boolean') return trimmed === 'true' || trimmed === '1';
+    if (trimmed === '') return type === undefined || PLAIN.has(type) ? null : type === 'string' ? '' : { [TYPE_KEY]: type };
+    if (refersTo !== undefined) return { type: this.#texts.intern(refersTo), value: this.#texts.intern(text) };
+    if (type === 'boolean') return isTrue(trimmed);
     if (type !== undefined && NUMBERS.has(type)) return Number(trimmed);
-    return (type === 'dateTime' ? dateOf(trimmed) : undefined) ?? this.#texts.own(text);
+    return (type === 'dateTime' ? dateOf(trimmed) : undefined) ?? this.#texts.intern(text);
   }
 }
 
 /** Puts a value into the element around it. */
 function put(outer: Open, name: string, value: VimValue): void {
-  const content = outer.content ??= outer.type === undefined ? {} : outer.type.startsWith(LIST) ? [] : { [TYPE_KEY]: outer.type };
-  if (Array.isArray(content)) content.push(value);
-  else if (name !== '__proto__') {
-    const before = content[name];
-    if (before === undefined || !Object.hasOwn(content, name)) content[name] = value;
-    else if (Array.isArray(before)) before.push(value);
-    else content[name] = [before, value];
+  const content = contentOf(outer);
+  if (Array.isArray(content)) return void content.push(value);
+  if (name === '__proto__') return;
+  const before = content[name];
+  if (before === undefined || !Object.hasOwn(content, name)) {
+    if ((outer.fields += 1) > MOST_FIELDS) throw unreadable(`an element of it has more than ${MOST_FIELDS} fields`);
+    content[name] = value;
+  } else if (outer.repeated?.has(name) === true) {
+    (before as VimValue[]).push(value);
+  } else {
+    (outer.repeated ??= new Set()).add(name);
+    content[name] = [before, value];
   }
 }
 
@@ -216,7 +271,7 @@ function put(outer: Open, name: string, value: VimValue): void {
  * @throws VimFault; VimTransportError for what is no answer of vSphere's; what `body` and `each` throw
  */
 export async function readAnswer(method: string, body: AsyncIterable<Uint8Array>, each?: Each): Promise<VimValue> {
-  const reader = new AnswerReader(each);
+  const reader = new AnswerReader(each && { path: ['Envelope', 'Body', `${method}Response`, 'returnval', ...each.path], take: each.take });
   const slices = new Slices();
   for await (const chunk of body) {
     const text = reader.toText(chunk);
@@ -240,6 +295,7 @@ function toFault(fault: VimValue): VimFault {
   const detail = at(fault, 'detail');
   const [element, content = null] = isObject(detail) ? Object.entries(detail).find(([name]) => name !== TYPE_KEY) ?? [] : [];
   // <InvalidPowerStateFault xsi:type="InvalidPowerState">; vcsim has <Fault xsi:type="…">.
-  const type = textOf(at(content, TYPE_KEY)) ?? element?.replace(/Fault$/, '') ?? textOf(at(fault, 'faultcode')) ?? 'unknown fault';
+  const named = textOf(at(content, TYPE_KEY)) ?? textOf(element?.replace(/Fault$/, ''));
+  const type = named ?? textOf(at(fault, 'faultcode')) ?? 'unknown fault';
   return new VimFault(type, textOf(at(fault, 'faultstring')) ?? '', content);
 }

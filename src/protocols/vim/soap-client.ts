@@ -159,11 +159,12 @@ export class SoapClient {
     delete client.lastRequest;
     delete client.lastMessage;
     try {
-      const [body] = await answer;
+      const [body] = await answer.catch((error: unknown) => { throw translate(error); });
+      // What `each` throws stays as it is: a mistake of ours must not look like one of the server's.
       return await readAnswer(method, body, each);
     } catch (error) {
       const isUnsent = error instanceof VimTransportError && !error.sent;
-      throw signal.aborted && !isUnsent ? signal.reason : translate(error);
+      throw signal.aborted && !isUnsent ? signal.reason : error;
     } finally {
       delete client.lastResponse;
     }

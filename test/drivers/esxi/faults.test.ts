@@ -25,6 +25,12 @@ await t.test('bad answers', { timeout: HUGE_MS + 20_000 }, async (t) => {
   await t.rejects(vm.status(AbortSignal.timeout(200)), { name: 'TimeoutError' });
 });
 
+await t.test('what a guest calls itself leaves its server readable', async (t) => {
+  const { vim, driver } = await setUp(t);
+  vim.addVm('vm-1', { 'guest.hostName': val('string', 'a]]>b') });
+  t.same((await driver.list(soon())).map(({ machine, state }) => [machine.name, state]), [['vm-1', 'on']]);
+});
+
 await t.test('objects of which little or nothing is told', async (t) => {
   const { vim, driver } = await setUp(t);
   vim.addVm('vm-1');
