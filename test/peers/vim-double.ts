@@ -11,7 +11,7 @@ import { VimScreens } from './vim-screens.js';
 
 /** The elements of each request and of the types in it, in the order of VMware's vim-types.xsd. */
 const ORDER: Readonly<Record<string, readonly string[]>> = {
-  RetrieveServiceContent: ['_this'], CurrentTime: ['_this'], Logout: ['_this'], CreatePropertyCollector: ['_this'],
+  RetrieveServiceContent: ['_this'], CurrentTime: ['_this'], Logout: ['_this'], CreatePropertyCollector: ['_this'], DestroyPropertyCollector: ['_this'], DestroyView: ['_this'],
   Login: ['_this', 'userName', 'password', 'locale'],
   CreateContainerView: ['_this', 'container', 'type', 'recursive'],
   CreateFilter: ['_this', 'spec', 'partialUpdates'],
@@ -275,7 +275,7 @@ export class VimDouble {
       case 'PowerOffVM_Task': return this.#power(self, 'poweredOff');
       case 'SuspendVM_Task': return this.#power(self, 'suspended');
       case 'AcquireTicket': return this.#ticket(self, child(call, 'ticketType')?.text);
-      case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': case 'CancelTask': return '';
+      case 'DestroyPropertyCollector': case 'DestroyView': case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': case 'CancelTask': return '';
       case 'ReconfigureAutostart': return this.#reconfigureAutostart(self, child(call, 'spec'));
       case 'EnterMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', true)); return this.addTask('success');
       case 'ExitMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', false)); return this.addTask('success');

@@ -102,8 +102,9 @@ export class EsxiDriver implements Driver {
   /** The same one as long as it is the same. */
   #machineOf(item: Item): Machine {
     const known = this.#machines.get(item);
-    if (isVApp(item)) return known?.id === vAppId(item) && known.name === vAppName(this.#context, item) ? known : createVApp(this.#context, item);
-    return known !== undefined && known.id === vmId(item) && known.name === objectName(item) ? known : new Vm(this.#context, item);
+    const [id, name] = isVApp(item) ? [vAppId(item), vAppName(this.#context, item)] : [vmId(item), objectName(item)];
+    if (known !== undefined && known.id === id && known.name === name) return known;
+    return isVApp(item) ? createVApp(this.#context, item) : new Vm(this.#context, item);
   }
 
   #hostItems(): Item[] {

@@ -3,7 +3,7 @@ import { Slices } from '../../kit/slices.js';
 import { entryOf } from '../../kit/tables.js';
 import { isAbort, within } from '../../kit/within.js';
 import { isFault, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
-import { readProperties, Watch, type ObjectUpdate, type PathsByType, type Properties } from '../../protocols/vim/properties.js';
+import { endlessPages, MOST_PAGES, readProperties, Watch, type ObjectUpdate, type PathsByType, type Properties } from '../../protocols/vim/properties.js';
 import type { VimSession } from '../../protocols/vim/session.js';
 import type { Ref } from '../../protocols/vim/value.js';
 import { Item, PATHS } from './items.js';
@@ -64,8 +64,6 @@ async function keepChecking(upkeep: Upkeep, { count, all }: UpkeepPace, signal: 
 const hasPassed = (ms: number, signal: AbortSignal): Promise<boolean> =>
   pause(ms, true, { signal, ref: false }).catch(() => false);
 
-/** Pages of a first fill: far more than vCenter can manage. */
-const MOST_PAGES = 10_000;
 /** For a look at one object that was found to differ, ms. */
 const DOUBT_LIMIT = 10_000;
 
@@ -123,7 +121,10 @@ export class Inventory {
    */
   async fill(signal: AbortSignal): Promise<void> {
     const watch = await this.#openWatch(signal);
-    const found = await this.#readAnew(watch, signal);
+    const found = await this.#readAnew(watch, signal).catch((error: unknown) => {
+      void watch.end(error);
+      throw error;
+    });
     for (const name of this.#items.keys()) if (!found.has(name)) this.#items.delete(name);
     const slices = new Slices();
     for (const [name, item] of found) {
@@ -146,7 +147,7 @@ export class Inventory {
     let pages = 1;
     while (await watch.next(false, signal, take)) {
       pages += 1;
-      if (pages > MOST_PAGES) throw new VimTransportError('the pages of what it has do not end', true);
+      if (pages > MOST_PAGES) throw endlessPages();
     }
     // An ended session, or a filter that was made in one, answers with nothing at all.
     if (found.size === 0 && await watch.count(signal) > 0) throw new VimFault('NotAuthenticated', 'the server tells of nothing although there is something');
@@ -233,6 +234,7 @@ export class Inventory {
     } catch (error) {
       if (life.signal.aborted) return;
       life.abort();
+      void watch.end(error);
       if (isFault(error, 'NotAuthenticated')) this.#session.expire(watch.login);
       this.#listener.ended(error);
     }

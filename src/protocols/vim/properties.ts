@@ -14,14 +14,17 @@ export type Properties = ReadonlyMap<string, VimValue>;
 
 /** Objects of one answer, where the server keeps to that. More at a time make longer pauses of the garbage collector. */
 const PAGE = 50;
-/** Pages of one reading: a server whose pages do not end is broken. */
-const MOST_PAGES = 10_000;
+/** Pages of one reading, far more than a vCenter can fill: a server whose pages do not end is broken. */
+export const MOST_PAGES = 10_000;
+export const endlessPages = (): VimTransportError => new VimTransportError('the pages of what it has do not end', true);
 /** Seconds that the server may keep a question about news; it tells what is new at once. */
 const LONGEST_WAIT_S = 60;
 /** For everything that is there already, which may come in one answer, ms; a listing has less. */
 const ALL_LIMIT = 60_000;
 /** Beyond {@link LONGEST_WAIT_S}, until the server counts as silent, ms. */
 const WAIT_GRACE = 15_000;
+/** For giving a standing question back, on which nothing depends, ms. */
+const END_LIMIT = 2000;
 /** An answer without news this early is a server that does not wait, ms. */
 const SHORTEST_WAIT = 1000;
 
@@ -72,7 +75,8 @@ async function readPages(session: VimSession, specSet: readonly Arguments[], sig
   let page = await session.ask('RetrievePropertiesEx', collector, { specSet, options: { maxObjects: PAGE } }, signal);
   // An idle ESXi answers those whose session has ended with nothing at all.
   if (page === null) await session.serverTime(await session.login(signal), signal);
-  for (let count = 0; page !== null && count < MOST_PAGES; count += 1) {
+  for (let count = 1; page !== null; count += 1) {
+    if (count > MOST_PAGES) throw endlessPages();
     for (const object of listOf(at(page, 'objects'))) {
       if (slices.isOverNow()) await slices.pause();
       refuseEndedSession(at(object, 'missingSet'));
@@ -132,10 +136,23 @@ export class Watch {
       if (isRef(made)) return made;
       throw new VimFault('NotAuthenticated', `${method} has no answer`);
     };
-    const collector = await create('CreatePropertyCollector', propertyCollector, {});
-    const view = await create('CreateContainerView', viewManager, { container: rootFolder, type: Object.keys(paths), recursive: true });
-    await create('CreateFilter', collector, { spec: viewSpec(view, paths), partialUpdates: false });
-    return new Watch(session, login, { collector, view, paths });
+    const made: Ref[] = [];
+    try {
+      const collector = await create('CreatePropertyCollector', propertyCollector, {});
+      made.push(collector);
+      const view = await create('CreateContainerView', viewManager, { container: rootFolder, type: Object.keys(paths), recursive: true });
+      made.push(view);
+      await create('CreateFilter', collector, { spec: viewSpec(view, paths), partialUpdates: false });
+      return new Watch(session, login, { collector, view, paths });
+    } catch (error) {
+      void giveBack(session, login, made, error);
+      throw error;
+    }
+  }
+
+  /** Ends it at the server, which else keeps it as long as the session. Best effort. Never rejects. @param why it is of no more use */
+  end(why: unknown): Promise<void> {
+    return giveBack(this.#session, this.login, [this.#collector, this.#view], why);
   }
 
   /**
@@ -177,6 +194,13 @@ export class Watch {
     const read = await readProperties(this.#session, [{ ref: this.#view, paths: ['view'] }], signal);
     return listOf(read.get(this.#view.value)?.get('view')).length;
   }
+}
+
+/** What was made in a login; the filters of a collector go with it, and all of it with the login. Never rejects. */
+async function giveBack(session: VimSession, login: Login, made: readonly Ref[], why: unknown): Promise<void> {
+  if (isFault(why, 'NotAuthenticated')) return;
+  await within(END_LIMIT, [], (limit) => Promise.all(made.map((ref) =>
+    session.callIn(login, ref.type === 'PropertyCollector' ? 'DestroyPropertyCollector' : 'DestroyView', ref, {}, limit)))).catch(() => undefined);
 }
 
 const pause = async (ms: number, signal: AbortSignal): Promise<void> => {

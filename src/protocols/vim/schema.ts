@@ -36,6 +36,7 @@ export const METHODS = {
   CurrentTime: none,
   Login: { userName: 'string', password: 'string', locale: 'string?' },
   Logout: none,
+  DestroyView: none,
   CreateContainerView: { container: 'ref', type: 'string*', recursive: 'boolean' },
   CreatePropertyCollector: none,
   DestroyPropertyCollector: none,

@@ -75,7 +75,7 @@ export class VimTransport {
       throw toVimError(new HttpStatusError(status));
     }
     this.#keepCookie(answer);
-    // Any other status would make the library gather the whole answer, and parse it in one go.
+    // With any other status the library would gather the body and read it without telling anybody (soap-client.ts, leaveUnread).
     return { status: 200, data: bodyOf(answer), headers: {}, config: { headers: {} } };
   }
 

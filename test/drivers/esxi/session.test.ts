@@ -24,6 +24,18 @@ await t.test('reads everything in pages, and logs out at the end', async (t) => 
   t.equal(vim.sessions.size, 0);
 });
 
+await t.test('listings that fail leave nothing behind in the session', async (t) => {
+  const { vim, driver } = await setUp(t);
+  vim.addVm('vm-1');
+  vim.instead.set('WaitForUpdatesEx', () => '<returnval></bad>');
+  for (let times = 0; times < 3; times += 1) await refusal(driver.list(soon()));
+  vim.instead.delete('WaitForUpdatesEx');
+  vim.instead.set('CreateFilter', () => new Fault('InvalidArgument'));
+  await refusal(driver.list(soon()));
+  for (const method of ['DestroyPropertyCollector', 'DestroyView']) await until(() => vim.count(method) === 4, 60_000, method);
+  t.equal(vim.count('Login'), 1);
+});
+
 await t.test('a server that sends everything in one answer', async (t) => {
   const { vim, driver } = await setUp(t);
   vim.ignoresPages = true;
