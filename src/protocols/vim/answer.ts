@@ -112,7 +112,8 @@ const withoutPrefix = (name: string): string => name.slice(name.indexOf(':') + 1
 /**
  * Makes plain data of a document, piece by piece: numbers, truth values and times by their xsi:type, references as
  * type and value, `ArrayOf…` as arrays, what comes more than once as an array too. What is empty is null, unless its type is
- * text (''), an array ([]), or an object's, which then has no fields. What does not say its type is text. Names are taken without their prefixes; there are no entities but the five of XML itself.
+ * text (''), an array ([]), or an object's, which then has no fields. What does not say its type is text. Names are taken
+ * without their prefixes; there are no entities but the five of XML itself.
  */
 export class AnswerReader {
   readonly #parser = new SaxesParser({ xmlns: false, position: false });
