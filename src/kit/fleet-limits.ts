@@ -51,6 +51,8 @@ export const FLEET_COMPARE_SHARE = 0.01;
 export const FLEET_READ_BACK = 64;
 /** How often the disk is told which events have arrived, at most: those that it does not know are looked for in the stream after a restart. */
 export const FLEET_ACKNOWLEDGE_PAUSE = 100;
+/** Processes that have sent events from a site's state folder, as far as it remembers. */
+export const FLEET_LIVES = 64;
 /** Events that are told to fronts late, where there was no connection for a moment; and characters of an event's text that grows with what was typed. */
 export const FLEET_EVENTS_LATE = 1000;
 export const FLEET_EVENT_TEXT = 2048;

@@ -1,5 +1,7 @@
 import type { Bell } from '../../kit/bell.js';
+import { FLEET_LIVES } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
+import type { KeyValue } from '../../store/state.js';
 import { BusError, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { checkMessage, eventMessage, FLEET_VERSION, joined, MessageFault, type EventMessage } from '../messages.js';
@@ -15,6 +17,8 @@ export interface SenderParts {
   readonly bus: Bus;
   readonly signer: Signer;
   readonly events: EventLog;
+  /** where it is kept which processes have sent from this state folder */
+  readonly notes: KeyValue;
   readonly log: Log;
   /** rung when there is something new, the connection is back, or it is to end */
   readonly bell: Bell;
@@ -29,6 +33,8 @@ interface Written {
   readonly event: KeptEvent;
   readonly data: Uint8Array;
 }
+
+const LIVES = 'lives';
 
 /** The last of a type that the stream has. */
 interface Stored {
@@ -48,6 +54,8 @@ export class EventSender {
   readonly #stored = new Map<SiteEventType, Stored>();
   /** whether what the stream has is known */
   #isSure = false;
+  /** the processes that have sent from this state folder, the last ones, this one at the end; undefined: not read yet */
+  #lives: readonly string[] | undefined;
   /** the number of the last that has arrived; undefined: not known */
   #sent: number | undefined;
   #failure: string | undefined;
@@ -144,17 +152,33 @@ export class EventSender {
   }
 
   /**
-   * What an earlier process has left is there as soon as anything behind it is. Numbers of this one may have been used before, where the
-   * state folder is an old one.
+   * What an earlier process of this folder has left is there as soon as anything is that a later one of it has sent: each begins with
+   * what was left. What others have sent says nothing, as another server of the site's name, or a folder of which this one is an old copy.
    */
   #isThere({ type, incarnation, seq }: KeptEvent): boolean {
     const stored = this.#stored.get(type);
-    return (stored?.incarnation === incarnation || incarnation !== this.#parts.incarnation) && (stored?.seq ?? -Infinity) >= seq;
+    return stored?.incarnation !== undefined && stored.seq! >= seq && (stored.incarnation === incarnation || this.#isLater(stored.incarnation, incarnation));
+  }
+
+  /** Whether it is known that one process has sent from this folder after another one. */
+  #isLater(one: string, other: string): boolean {
+    const lives = this.#lives ?? [];
+    return lives.includes(other) && lives.indexOf(one) > lives.indexOf(other);
+  }
+
+  /** Before it sends anything, a process says that it does. @throws StateError */
+  async #begin(): Promise<readonly string[]> {
+    const { notes, incarnation } = this.#parts;
+    const known = await notes.get(LIVES);
+    const lives = [...(known === undefined ? [] : known.split(' ')).filter((life) => life !== incarnation), incarnation].slice(-FLEET_LIVES);
+    await notes.set(LIVES, lives.join(' '));
+    return lives;
   }
 
   /** What the stream has last of each type. @throws BusError, StateError */
   async #readBack(): Promise<void> {
     const { bus, site, events } = this.#parts;
+    this.#lives ??= await this.#begin();
     let greatest = -Infinity;
     for (const type of SITE_EVENTS) {
       const subject = eventSubject(site, type);

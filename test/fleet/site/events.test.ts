@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -26,7 +26,7 @@ const short = ({ type, event }: EventMessage): string => `${type} ${String(event
 class Rig {
   readonly hub = new MemoryHub();
   readonly bus = this.hub.connect('berlin');
-  readonly folder = mkdtempSync(join(tmpdir(), 'argo-events-'));
+  folder = mkdtempSync(join(tmpdir(), 'argo-events-'));
   world!: World;
   state!: State;
   events!: SiteEvents;
@@ -343,6 +343,37 @@ void t.test('what had arrived does not come twice where power cuts undo that thi
   const numbers = rig.stored.map(({ seq }) => seq);
   t.same(numbers, numbers.map((_, at) => numbers[0]! + at));
   rig.remove();
+});
+
+void t.test('what the bus has not taken comes when it does, also where another server had the site\'s name meanwhile, or the folder is an old one', async (t) => {
+  const rig = new Rig();
+  const life = async (incarnation: string, isAway: boolean): Promise<void> => {
+    if (isAway) rig.bus.cut();
+    await rig.start(incarnation);
+    rig.world.events.add(deed('kvm1', incarnation));
+    await until(() => isAway ? rig.events.backlog > 0 : rig.events.last > 0 && rig.stored.some(({ event }) => event['outcome'] === incarnation), WAIT, 'the deed');
+    if (!isAway) await until(() => rig.events.backlog === 0, WAIT, 'all events to be sent');
+    await rig.kill();
+    rig.bus.restore();
+  };
+  const [own, other, copy] = [rig.folder, mkdtempSync(join(tmpdir(), 'argo-events-')), mkdtempSync(join(tmpdir(), 'argo-events-'))];
+  await life('incarnation-00a1', true);
+  // a folder's first number is the time in ms
+  const made = Date.now();
+  await until(() => Date.now() > made + 5, WAIT, 'another time');
+  rig.folder = other;
+  await life('incarnation-00b1', false);
+  rig.folder = own;
+  await life('incarnation-00a2', false);
+  t.same(rig.stored.map(({ event }) => event['outcome']), ['incarnation-00b1', 'incarnation-00a1', 'incarnation-00a2']);
+  cpSync(own, copy, { recursive: true });
+  await life('incarnation-00a3', false);
+  await life('incarnation-00a4', false);
+  rig.folder = copy;
+  await life('incarnation-00c1', true);
+  await life('incarnation-00c2', false);
+  t.same(rig.stored.slice(3).flatMap(({ event }) => event['outcome'] ?? []), ['incarnation-00a3', 'incarnation-00a4', 'incarnation-00c1', 'incarnation-00c2']);
+  for (const folder of [own, other, copy]) rmSync(folder, { recursive: true, force: true });
 });
 
 void t.test('the disk refuses for a while, or has put down what it said it did not: each is kept once', async (t) => {
