@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
 import { Bell } from '../../kit/bell.js';
-import { FLEET_ACKNOWLEDGE_PAUSE, FLEET_AUDIT_GATHERED, FLEET_AUDIT_MESSAGE, FLEET_AUDIT_TEXT, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
+import { BUS_STORE_PAUSE, FLEET_ACKNOWLEDGE_PAUSE, FLEET_AUDIT_GATHERED, FLEET_AUDIT_MESSAGE, FLEET_AUDIT_TEXT, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
 import { OUTBOX_APPEND } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import { Acknowledger } from '../../store/acknowledger.js';
@@ -75,7 +76,9 @@ export class FrontAudit {
   #dropped = 0;
   /** number of the first action that has begun in this process */
   #first: number | undefined;
+  /** whether what an earlier process had begun was read, and goes before all that has come in this one */
   #isComplete = false;
+  #again: NodeJS.Timeout | undefined;
   /** undefined: to be read */
   #stored: Stored | undefined;
   /** position of the last entry that this process has brought there */
@@ -118,6 +121,7 @@ export class FrontAudit {
   /** Waits until what was taken on is on the disk. Never rejects. */
   async close(): Promise<void> {
     await this.#keeping;
+    clearTimeout(this.#again);
     this.#closing.abort();
     await this.#sending;
     await this.#acknowledger.settle();
@@ -128,7 +132,7 @@ export class FrontAudit {
   }
 
   async #keep(): Promise<void> {
-    if (!this.#isComplete) await this.#complete();
+    if (!this.#isComplete && !await this.#complete()) return;
     while (this.#gathered.length > 0) {
       const some = this.#gathered.splice(0, OUTBOX_APPEND);
       const last = some.findLast(({ begins }) => begins !== undefined)?.begins;
@@ -147,25 +151,39 @@ export class FrontAudit {
 
   /**
    * What had begun when an earlier process was killed, or its power failed, before it was put down here: it goes before all that has
-   * begun in this one. Of an outbox without a mark nothing is known.
+   * begun in this one, which is held back until it is read, so that the mark does not pass it. Of an outbox without a mark nothing is known.
+   * @returns whether it was read; else it is tried again soon
    */
-  async #complete(): Promise<void> {
-    const missed: AuditRow[] = [];
+  async #complete(): Promise<boolean> {
     try {
-      const mark = await this.#parts.outbox.mark();
-      for (let isMore = mark !== undefined; isMore && missed.length < FLEET_AUDIT_GATHERED;) {
-        const rows = await this.#parts.rows(missed.at(-1)?.id ?? this.#first, FLEET_AUDIT_MESSAGE);
-        const found = rows.filter(({ id }) => id > Number(mark));
-        missed.push(...found);
-        isMore = found.length === FLEET_AUDIT_MESSAGE;
-      }
+      // what has begun while it was read is here already
+      const before = (await this.#missed()).filter(({ id }) => this.#first === undefined || id < this.#first).reverse();
+      this.#gathered.unshift(...before.flatMap(newsOf).map(gathered));
+      this.#isComplete = true;
     } catch (error) {
       this.#complain(`what was begun before cannot be read: ${(error as Error).message}`);
+      clearTimeout(this.#again);
+      this.#again = setTimeout(() => this.#keepAll(), BUS_STORE_PAUSE);
     }
-    // what has begun while it was read is here already
-    const before = missed.filter(({ id }) => this.#first === undefined || id < this.#first).reverse();
-    this.#gathered.unshift(...before.flatMap(newsOf).map(gathered));
-    this.#isComplete = true;
+    return this.#isComplete;
+  }
+
+  /** The actions behind the mark, newest first: the oldest of very many give way. @throws Error, StateError */
+  async #missed(): Promise<readonly AuditRow[]> {
+    const mark = await this.#parts.outbox.mark();
+    if (mark === undefined) return [];
+    const missed: AuditRow[] = [];
+    for (let isMore = true; isMore;) {
+      const rows = await this.#parts.rows(missed.at(-1)?.id ?? this.#first, FLEET_AUDIT_MESSAGE);
+      const found = rows.filter(({ id }) => id > Number(mark));
+      if (found.length > 0 && missed.length >= FLEET_AUDIT_GATHERED) {
+        this.#parts.log('error', 'actions of before are lost to the fleet; this server has them in its audit', { after: Number(mark), before: missed.at(-1)!.id });
+        break;
+      }
+      missed.push(...found);
+      isMore = found.length === FLEET_AUDIT_MESSAGE;
+    }
+    return missed;
   }
 
   /** Sends what fits into a message. @returns whether there was more @throws BusError, StateError */
@@ -191,14 +209,14 @@ export class FrontAudit {
     const { bus, signer, front, outbox } = this.#parts;
     let name = await this.#outboxName();
     const last = await bus.lastOfSubject(AUDIT_STREAM, this.#subject);
-    const { gone, dropped, last: newest } = await outbox.read(Number.MAX_SAFE_INTEGER, 1);
     const said = last && (isSignedBy(front, signer, this.#subject, last) ? readEntries(last.data) : 'it is not signed by this server');
     const isOurs = typeof said === 'object' && said.outbox === name;
-    const isAhead = isOurs && said.to > newest;
-    const fault = typeof said === 'string' ? said : isAhead ? 'it has entries that this server never had' : undefined;
+    const { events: [there], gone, dropped, last: newest } = await outbox.read(isOurs ? said.to - 1 : Number.MAX_SAFE_INTEGER, 1);
+    const isStrange = isOurs && (said.to > newest || (there?.position === said.to && !isDeepStrictEqual(JSON.parse(there.event), said.entries.at(-1))));
+    const fault = typeof said === 'string' ? said : isStrange ? 'it has entries that this server never had' : undefined;
     if (fault !== undefined) this.#skip(last!.seq, fault);
     // a state folder of before, put back: its positions are those of other entries there, and the stream would take the next ones for these
-    if (isAhead) name = await this.#newName();
+    if (isStrange) name = await this.#newName();
     // where its last word there says nothing, or the stream was made anew, what is left here has not arrived, as far as this server knows
     const upTo = fault !== undefined ? this.#brought ?? gone : isOurs ? said.to : dropped === 0 ? gone : 0;
     if (upTo > 0) this.#acknowledger.upTo(upTo);

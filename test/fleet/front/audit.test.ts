@@ -4,7 +4,7 @@ import { FrontAudit } from '../../../src/fleet/front/audit.js';
 import { FROM_HEADER, SIGNATURE_HEADER, signedBy } from '../../../src/fleet/contract.js';
 import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { AUDIT_STREAM, auditSubject } from '../../../src/fleet/subjects.js';
-import { FLEET_MESSAGE } from '../../../src/kit/fleet-limits.js';
+import { FLEET_AUDIT_GATHERED, FLEET_MESSAGE } from '../../../src/kit/fleet-limits.js';
 import type { AuditNews, AuditRow } from '../../../src/store/audit-entry.js';
 import type { KeyValue, Outbox, OutboxEvent } from '../../../src/store/state.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
@@ -22,6 +22,8 @@ class Folder {
   /** the audit itself, oldest first */
   readonly rows: AuditRow[] = [];
   mark: string | undefined;
+  /** why the audit cannot be read */
+  trouble: string | undefined;
   /** how many it keeps */
   most = 100_000;
 
@@ -54,10 +56,14 @@ class Folder {
 
 const beginning = (id: number, options = '') => ({ id, at: '2026-11-29T20:00:00.000Z', account: 'kim', from: '10.1.2.3:4411', command: 'stop', instance: 'berlin.kvm1/web1', options });
 const begun: (id: number, options?: string) => AuditNews = beginning;
+const row = (id: number, outcome: string | null): AuditRow => ({ ...beginning(id), outcome, ms: outcome === null ? null : 1500 });
 const ended = (id: number): AuditNews => ({ id, at: '2026-11-29T20:00:01.000Z', outcome: 'done', ms: 12 });
 
 function front(t: Test, hub: MemoryHub, folder: Folder) {
-  const rows = async (before = Infinity, most: number): Promise<AuditRow[]> => folder.rows.filter(({ id }) => id < before).slice(-most).reverse();
+  const rows = async (before = Infinity, most: number): Promise<AuditRow[]> => {
+    if (folder.trouble !== undefined) throw new Error(folder.trouble);
+    return folder.rows.filter(({ id }) => id < before).slice(-most).reverse();
+  };
   const bus = hub.connect('f1');
   const log: string[] = [];
   const audit = new FrontAudit({ bus, signer: SIGNER, front: 'f1', outbox: folder.outbox, rows, names: folder.names, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`) });
@@ -213,7 +219,6 @@ await t.test('what had begun and was not on its way when the front was killed co
   first.audit.add(begun(1));
   await have(hub, 1);
   await first.audit.close();
-  const row = (id: number, outcome: string | null): AuditRow => ({ ...beginning(id), outcome, ms: outcome === null ? null : 1500 });
   folder.rows.push(row(1, null), row(2, 'done'), ...Array.from({ length: 600 }, (_, at) => row(3 + at, null)));
   const second = front(t, hub, folder);
   folder.rows.push(row(603, null));
@@ -227,6 +232,39 @@ await t.test('what had begun and was not on its way when the front was killed co
   third.audit.add(ended(603));
   await have(hub, 605);
   t.equal(entries(hub).length, 605);
+});
+
+await t.test('what has begun waits until what had begun before can be read', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const first = front(t, hub, folder);
+  first.audit.add(begun(1));
+  await have(hub, 1);
+  await first.audit.close();
+  folder.rows.push(row(1, null), row(2, null));
+  folder.trouble = 'the disk is busy';
+  const second = front(t, hub, folder);
+  second.audit.add(begun(3));
+  await until(() => second.log.length > 0, WITHIN, 'that it is told');
+  folder.trouble = undefined;
+  await have(hub, 3);
+  t.same(entries(hub).map(({ id }) => id), [1, 2, 3]);
+  t.same(second.log, ['warn the audit of this front does not get to the fleet {"reason":"what was begun before cannot be read: the disk is busy"}']);
+  t.equal(folder.mark, '3');
+});
+
+await t.test('of more than is taken on of what had begun, it is told which are lost', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  folder.mark = '1';
+  folder.rows.push(...Array.from({ length: FLEET_AUDIT_GATHERED + 1000 }, (_, at) => row(at + 1, null)));
+  const { audit, log } = front(t, hub, folder);
+  audit.add(begun(FLEET_AUDIT_GATHERED + 1001));
+  await until(() => Number(folder.mark) === FLEET_AUDIT_GATHERED + 1001, WITHIN, 'that they are kept');
+  await have(hub, FLEET_AUDIT_GATHERED);
+  const [{ id }] = entries(hub) as [AuditNews];
+  t.ok(id > 2);
+  t.same(log, [`error actions of before are lost to the fleet; this server has them in its audit {"after":1,"before":${id}}`]);
 });
 
 await t.test('a front that had an audit before it was in a fleet tells of what it does from then on', async (t) => {
@@ -263,6 +301,32 @@ await t.test('a state folder of before is put back: what comes then is another e
   t.same(entries(hub).map(({ id }) => id), [1, 2, 3, 4, 5, 6]);
   t.match(second.log, [/entries that this server never had/]);
   t.equal(second.log.length, 1);
+});
+
+await t.test('a state folder of before that has had more entries since, when the stream is looked at, loses none', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const first = front(t, hub, folder);
+  first.audit.add(begun(1));
+  await have(hub, 1);
+  await until(() => folder.events.length === 0, WITHIN, 'that the front knows it');
+  const before = { last: folder.last, keys: [...folder.keys] };
+  for (const id of [2, 3]) {
+    first.audit.add(begun(id));
+    await have(hub, id);
+  }
+  await first.audit.close();
+  const old = new Folder();
+  old.last = before.last;
+  before.keys.forEach(([key, value]) => old.keys.set(key, value));
+  const second = front(t, hub, old);
+  second.bus.cut();
+  for (const id of [4, 5, 6]) second.audit.add(begun(id));
+  await until(() => old.last === 4, WITHIN, 'that they are kept');
+  second.bus.restore();
+  await have(hub, 6);
+  t.same(entries(hub).map(({ id }) => id), [1, 2, 3, 4, 5, 6]);
+  t.match(second.log.join('\n'), /entries that this server never had/);
 });
 
 await t.test('a message is never too large, whatever was typed', async (t) => {
