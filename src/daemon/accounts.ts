@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { hashPassword } from '../auth/passwords.js';
 import { newToken, tokenHash } from '../auth/tokens.js';
@@ -10,7 +10,7 @@ import { ACCOUNT_NAME, TOKEN_NAME } from '../config/schema.js';
 import { parseDuration } from '../config/values.js';
 import { makeFolder } from '../kit/folders.js';
 import { openLoaders } from './loaders.js';
-import { defaultStateDir, findConfig, ownAccountsFile } from './places.js';
+import { defaultStateDir, findConfig, firstPasswordFile, OWN_ACCOUNT, ownAccountsFile } from './places.js';
 import { readNewPassword } from './terminal.js';
 
 /** What a plugin has to say while it is loaded is the server's business. */
@@ -83,7 +83,7 @@ export class AccountEditor {
     this.#require(name);
     const text = withPassword(this.#file, this.#source, name, await hashPassword(await readNewPassword()));
     if (text === undefined) throw new Error(`cannot find where ${this.#file} sets the password of ${name}; change it by hand`);
-    return `The password of ${name} is changed in ${this.#file}.${await this.#write(text)}`;
+    return `The password of ${name} is changed in ${this.#file}.${await this.#writeWithoutFirst(name, text)}`;
   }
 
   /** @throws Error */
@@ -91,7 +91,7 @@ export class AccountEditor {
     this.#require(name);
     const text = withoutAccount(this.#file, this.#source, name);
     if (text === undefined) throw new Error(`cannot find where ${this.#file} has ${name}; remove it by hand`);
-    return `Account ${name} is no longer in ${this.#file}.${await this.#write(text)}`;
+    return `Account ${name} is no longer in ${this.#file}.${await this.#writeWithoutFirst(name, text)}`;
   }
 
   /**
@@ -135,6 +135,13 @@ export class AccountEditor {
 
   #require(name: string): void {
     if (!this.#accounts.has(name)) throw new Error(`there is no account ${name} in ${this.#file}`);
+  }
+
+  /** As {@link #write}; a first password of that account that was kept is good for nothing from then on. */
+  async #writeWithoutFirst(name: string, text: string): Promise<string> {
+    const rest = await this.#write(text);
+    if (name === OWN_ACCOUNT && this.#file === ownAccountsFile()) rmSync(firstPasswordFile(), { force: true });
+    return rest;
   }
 
   /**

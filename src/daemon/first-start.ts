@@ -1,6 +1,6 @@
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
@@ -11,7 +11,7 @@ import { parseConfig, readConfigFile } from '../config/load.js';
 import { makeFolder } from '../kit/folders.js';
 import { discover, type Finding } from './discovery.js';
 import type { Loaders } from './loaders.js';
-import { defaultStateDir, ownAccountsFile } from './places.js';
+import { defaultStateDir, firstPasswordFile, OWN_ACCOUNT, ownAccountsFile } from './places.js';
 
 /** A start without a configuration file: this machine's providers, one account, loopback only. */
 export interface OwnConfig {
@@ -24,23 +24,32 @@ export interface OwnConfig {
 /** A secret for who has started the server: as it is, where a person looks on; else where it is kept. */
 export type Handed = { readonly shown: string } | { readonly file: string };
 
-/** Files in the state folder with secrets for who has started the server: what is printed may end up in a log. */
-const PASSWORD_FILE = 'admin-password';
-const LINK_FILE = 'page-link';
+/** The link that logs in once, as {@link firstPasswordFile}. */
+const linkFile = (): string => join(defaultStateDir(), 'page-link');
 /** By the file descriptor: to ask for Node's stream makes it. */
 const STDOUT = 1;
 
-/** @param name of the file for it, which replaces one of an earlier start @throws Error of the file system */
-function handOver(secret: string, name: string): Handed {
-  if (isatty(STDOUT)) return { shown: secret };
-  const file = join(defaultStateDir(), name);
-  // a file that is there would keep its mode
-  rmSync(file, { force: true });
-  replaceFile(file, `${secret}\n`, 0o600);
+/**
+ * What is printed may end up in a log, unless a person looks on.
+ * @param file for it otherwise; one of an earlier start is replaced, or goes
+ * @throws Error of the file system
+ */
+function handOver(secret: string, file: string): Handed {
+  if (isatty(STDOUT)) {
+    rmSync(file, { force: true });
+    return { shown: secret };
+  }
+  // made anew and put in its place: what is there would keep its mode, and a link would lead elsewhere
+  const made = `${file}.${randomBytes(4).toString('hex')}`;
+  try {
+    writeFileSync(made, `${secret}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    renameSync(made, file);
+  } finally {
+    rmSync(made, { force: true });
+  }
   return { file };
 }
 
-export const ACCOUNT = 'admin';
 const PASSWORD_LENGTH = 20;
 /** without characters that look like others */
 const PASSWORD_CHARACTERS = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
@@ -100,8 +109,8 @@ async function ensureAccount(): Promise<Handed | undefined> {
   makeFolder(dirname(file));
   const hash = await hashPassword(password);
   // before the account: one whose password nobody knows would stay
-  const handed = handOver(password, PASSWORD_FILE);
-  replaceFile(file, withAccount(file, note, ACCOUNT, hash, [{ instances: ['*'], commands: ['*'] }]));
+  const handed = handOver(password, firstPasswordFile());
+  replaceFile(file, withAccount(file, note, OWN_ACCOUNT, hash, [{ instances: ['*'], commands: ['*'] }]));
   return handed;
 }
 
@@ -132,7 +141,7 @@ export interface Places {
 /** @param code that logs in once */
 export function pageAt(address: string, code: string): Places['page'] {
   try {
-    return { address, link: handOver(`http://${address}/#login=${code}`, LINK_FILE) };
+    return { address, link: handOver(`http://${address}/#login=${code}`, linkFile()) };
   } catch {
     // a disk that is full keeps nobody from logging in by password
     return { address, link: undefined };
@@ -140,15 +149,18 @@ export function pageAt(address: string, code: string): Places['page'] {
 }
 
 const passwordLine = (password: Handed | undefined): string => {
-  if (password === undefined) return `The account ${ACCOUNT} was made at an earlier start; \`argo-server account passwd ${ACCOUNT}\` gives it a new password.`;
+  const [known, kept] = [`The account ${OWN_ACCOUNT} was made at an earlier start`, firstPasswordFile()];
+  // that start may have failed before it could say so
+  if (password === undefined && existsSync(kept)) return `${known}. Its password is in ${kept}, for this user alone; remove that file when you have read it.`;
+  if (password === undefined) return `${known}; \`argo-server account passwd ${OWN_ACCOUNT}\` gives it a new password.`;
   return 'shown' in password
-    ? `The account ${ACCOUNT} was made. Its password is shown this once: ${password.shown}`
-    : `The account ${ACCOUNT} was made. Its password is in ${password.file}, for this user alone; remove that file when you have read it.`;
+    ? `The account ${OWN_ACCOUNT} was made. Its password is shown this once: ${password.shown}`
+    : `The account ${OWN_ACCOUNT} was made. Its password is in ${password.file}, for this user alone; remove that file when you have read it.`;
 };
 
 const pageLines = ({ address, link }: NonNullable<Places['page']>): string[] => (link !== undefined && 'shown' in link
-  ? [`The page, with a link that logs ${ACCOUNT} in once, within an hour:`, '', `  ${link.shown}`]
-  : [`The page is http://${address}/.${link === undefined ? '' : ` A link that logs ${ACCOUNT} in once, within an hour, is in ${link.file}.`}`]);
+  ? [`The page, with a link that logs ${OWN_ACCOUNT} in once, within an hour:`, '', `  ${link.shown}`]
+  : [`The page is http://${address}/.${link === undefined ? '' : ` A link that logs ${OWN_ACCOUNT} in once, within an hour, is in ${link.file}.`}`]);
 
 /** What a person reads who has just started the server for the first time. */
 export function greeting({ findings, newPassword, config }: OwnConfig, version: string, { address, page }: Places): string {
@@ -161,6 +173,6 @@ export function greeting({ findings, newPassword, config }: OwnConfig, version: 
   lines.push('', passwordLine(newPassword));
   if (page !== undefined) lines.push('', ...pageLines(page));
   lines.push('', 'A session to paste:', '', `  telnet ${host.replace(/[[\]]/g, '')} ${port}`, '  list',
-    `  auth ${ACCOUNT} ${newPassword !== undefined && 'shown' in newPassword ? newPassword.shown : 'PASSWORD'}`, `  status ${names}`, `  pause ${names}`, `  unpause ${names}`, '  exit', '');
+    `  auth ${OWN_ACCOUNT} ${newPassword !== undefined && 'shown' in newPassword ? newPassword.shown : 'PASSWORD'}`, `  status ${names}`, `  pause ${names}`, `  unpause ${names}`, '  exit', '');
   return `${lines.join('\n')}\n`;
 }

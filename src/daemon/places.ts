@@ -39,3 +39,9 @@ export function ownPlaces({ file, server: { stateDir, pluginPath, tls } }: Pick<
 
 /** The accounts of a start without a configuration file. */
 export const ownAccountsFile = (): string => join(defaultStateDir(), 'accounts.conf');
+
+/** The account that is made there at the first start. */
+export const OWN_ACCOUNT = 'admin';
+
+/** Its first password, where that could not be shown to a person: it is there until somebody removes it, or it is another one. */
+export const firstPasswordFile = (): string => join(defaultStateDir(), 'admin-password');

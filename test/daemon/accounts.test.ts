@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import bcrypt from 'bcrypt';
 import t from 'tap';
@@ -112,6 +112,12 @@ await t.test('without a configuration file the accounts are with the state', asy
   t.equal(await bcrypt.compare('secret', hashOf(readFileSync(file, 'utf8'), 'bob')), true);
   t.equal(statSync(file).mode & 0o007, 0);
   t.match(await argoServer(folder, ['account', 'list']), { stdout: 'bob: no grants\n' });
+  const first = join(folder, 'state', 'admin-password');
+  writeFileSync(first, 'of the first start\n', { mode: 0o600 });
+  for (const args of [['passwd', 'bob'], ['add', 'admin']]) t.match(await argoServer(folder, ['account', ...args], 'secret'), { code: 0 });
+  t.ok(existsSync(first));
+  t.match(await argoServer(folder, ['account', 'passwd', 'admin'], 'another'), { code: 0 });
+  t.notOk(existsSync(first), 'it is another one now');
 });
 
 await t.test('on a terminal the password is asked for twice and not shown', { skip: lacks('script') }, async (t) => {

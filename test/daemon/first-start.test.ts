@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -30,6 +32,8 @@ await t.test('on a terminal the password and the link are shown, and kept nowher
   const folder = mkdtempSync(join(tmpdir(), 'argo-first-start-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const state = join(folder, 'state');
+  mkdirSync(state);
+  for (const name of ['admin-password', 'page-link']) writeFileSync(join(state, name), 'of an earlier start');
   const terminal = new Terminal(t, [process.execPath, fromRoot('bin', 'argo-server.js'), '--listen', '127.0.0.1:0'], WITHIN, {
     cwd: folder, env: { ...process.env, HOME: folder, ARGO_CONFIG: undefined, ARGO_STATE_DIR: state },
   });
@@ -64,7 +68,25 @@ await t.test('elsewhere they are in files that nobody else can read', async (t) 
   t.teardown(() => second.stop());
   await until(() => second.stdout().includes('exit\n'), WITHIN, 'the greeting');
   t.notOk(existsSync(passwordFile), 'which nobody knows any more');
+  t.match(second.stdout(), 'The account admin was made at an earlier start; `argo-server account passwd admin` gives it a new password.');
   t.not(firstLine(linkFile), link, 'a link of its own');
+});
+
+await t.test('a password that a start has made which then failed is found by the next one', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-first-start-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const other = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => other.close());
+  await once(other, 'listening');
+  const options = { env: { ARGO_STATE_DIR: join(folder, 'state') }, folder };
+  const failure = await startDaemon({ ...options, args: ['--listen', `127.0.0.1:${(other.address() as AddressInfo).port}`] }).catch((error: unknown) => error);
+  t.type(failure, StartFailure);
+  const file = join(folder, 'state', 'admin-password');
+  const daemon = await startDaemon({ ...options, args: ['--listen', '127.0.0.1:0'] });
+  t.teardown(() => daemon.stop());
+  await until(() => daemon.stdout().includes('exit\n'), WITHIN, 'the greeting');
+  t.match(daemon.stdout(), `The account admin was made at an earlier start. Its password is in ${file}, for this user alone; remove that file when you have read it.`);
+  t.match(firstLine(file), /^[A-Za-z2-9]{20}$/);
 });
 
 await t.test('a bad --listen is told as such, with a file and without', async (t) => {

@@ -167,7 +167,7 @@ await t.test('a start without a configuration: a password once, and the same sta
   const second = await startDaemon({ args, env, folder });
   t.teardown(() => second.stop());
   await until(() => second.stdout().includes('exit\n'), WITHIN, 'the greeting');
-  t.match(second.stdout(), /account passwd admin/);
+  t.match(second.stdout(), /made at an earlier start\. Its password is in .*admin-password,/);
   const again = await connect(second.port);
   t.equal((await again.ask(`auth admin ${password}`)).code, 300, 'the password of the first start');
   again.destroy();

@@ -54,7 +54,7 @@ void t.test('a machine without anything gets the simulated machines', { skip: ow
 
   const second = await startDaemon({ args: ['--listen', '127.0.0.1:0'], env, folder });
   await until(() => second.stdout().includes('exit'), WITHIN, 'the greeting');
-  t.match(second.stdout(), /was made at an earlier start; `argo-server account passwd admin`/);
+  t.match(second.stdout(), /was made at an earlier start\. Its password is in \S+admin-password,/);
   const again = await connect(second.port);
   t.equal((await again.ask(`auth admin ${password}`)).code, 300, 'and still holds');
   again.destroy();
