@@ -39,8 +39,8 @@ const IMPORTS_TIMEOUT_S = 180;
 const MOST_AGAIN = 4;
 const E2E = 'test/e2e/';
 /**
- * Of these, those that change nothing of the machine, such as its network: they meet nothing, a double, or a peer that is
- * a mere process. They run beside the others, which mostly wait.
+ * Of these, those that change nothing of the machine that others meet, such as its network: they meet nothing, a double, a peer that
+ * is a mere process, or a disk of their own. They run beside the others, which mostly wait.
  */
 const RUNS_BESIDE = /\/(?:client|dcom|esxi|faults|hosts-names|hyperv|integrations|metrics|oms-clients|package|plans-clock|plans-faults|seed|vmserverd|web-console(?!-libvirt)|web-page|webhooks|windows|wmi|wsman|xenserver|zabbix)[-.][^/]*$/;
 /** Of the others, those that start a bus and servers of their own, and so may run beside one of the rest. */
