@@ -3,14 +3,15 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rea
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isHalted } from '../support/halted.js';
-import { lacksRoot } from '../support/peers.js';
+import { lacksKernel, lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
 
 /** Bytes; nothing but what is written takes room. */
 const SIZE = '128M';
 /**
- * The file system writes nothing of itself for ten minutes, and does not bring a file to the disk because it was put in another
- * one's place: what nobody has asked to be on the disk is not there (ext4(5)).
+ * The file system ends no transaction of its journal of itself for ten minutes, and does not bring a file to the disk because it was put
+ * in another one's place (ext4(5)). What is in files the kernel writes of itself when it is some 30 s old (vm.dirty_expire_centisecs), so
+ * that only what is younger is surely lost; and whoever asks for one file to be on the disk ends the transaction that others are in, too.
  */
 const OPTIONS = 'loop,noauto_da_alloc,commit=600';
 /** For the kernel to stop a process, ms. */
@@ -18,7 +19,7 @@ const WITHIN_MS = 30_000;
 /** Names of the two files by which it is seen that it was a power cut. */
 const [SYNCED, UNSYNCED] = ['synced', 'unsynced'];
 /**
- * Writes into a file that is not brought to the disk, and in the next moment takes the power away: EXT4_IOC_SHUTDOWN of the kernel's
+ * Writes into a file that is not brought to the disk, just now, since it would be there of itself later; and in the next moment takes the power away: EXT4_IOC_SHUTDOWN of the kernel's
  * fs/ext4/ext4.h, with EXT4_GOING_FLAGS_NOLOGFLUSH. From then on nothing of the file system reaches its device, its journal included.
  */
 const CUT = `
@@ -31,7 +32,7 @@ defined ioctl($disk, 0x8004587D, $how) or die "shutdown: $!";`;
 
 /** Why there can be none here, for the `skip` option of a test. */
 export function lacksCutDisk(): string | false {
-  return lacksRoot('mke2fs', 'mount', 'perl', 'truncate', 'umount') || (!existsSync('/dev/loop-control') && 'needs a kernel with loop devices');
+  return lacksRoot('mke2fs', 'mount', 'perl', 'truncate', 'umount') || lacksKernel('/dev/loop-control', 'loop devices');
 }
 
 /** What a power cut has left of two texts. */
@@ -57,10 +58,15 @@ export class CutDisk {
     this.#base = mkdtempSync(join(tmpdir(), `argo-disk-${name}-`));
     this.folder = join(this.#base, 'disk');
     mkdirSync(this.folder);
-    execFileSync('truncate', ['--size', SIZE, this.#image]);
-    execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', this.#image]);
-    this.#mount();
-    this.#writeSynced();
+    try {
+      execFileSync('truncate', ['--size', SIZE, this.#image]);
+      execFileSync('mke2fs', ['-q', '-F', '-t', 'ext4', this.#image]);
+      this.#mount();
+      this.#writeSynced();
+    } catch (error) {
+      this.remove();
+      throw error;
+    }
   }
 
   /** Of one moment for a process and the disk: it does nothing more, and nothing more is written. The process is left stopped, to be killed. */

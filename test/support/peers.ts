@@ -20,6 +20,11 @@ export function lacks(...programs: string[]): string | false {
   return absent.length > 0 && `needs ${absent.join(', ')}`;
 }
 
+/** As {@link lacks}, for what a kernel may lack. @param path that it has then @param what in words */
+export function lacksKernel(path: string, what: string): string | false {
+  return process.env.CI !== 'true' && !existsSync(path) && `needs a kernel with ${what}`;
+}
+
 /** As {@link lacks}, for peers that only root can start. */
 export function lacksRoot(...programs: string[]): string | false {
   if (process.env.CI !== 'true' && process.getuid?.() !== 0) return 'needs root';
