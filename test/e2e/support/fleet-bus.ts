@@ -32,6 +32,9 @@ export const storedEvents = async (nats: Nats): Promise<EventMessage[]> =>
 /** A message of the audit of a front. */
 export interface AuditCopy {
   readonly front: string;
+  readonly outbox: string;
+  readonly from: number;
+  readonly to: number;
   readonly lost?: number;
   readonly entries: readonly AuditNews[];
 }

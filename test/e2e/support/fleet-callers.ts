@@ -22,6 +22,7 @@ export class Callers {
   readonly #atOnce: number;
   /** each caller takes machines of its own from here */
   readonly #spare: ReadonlyMap<string, string[]>;
+  #isShort = false;
 
   /** @param names machines of each site, as vm0001 @param atOnce those that a caller orders with one line */
   constructor(fleet: Fleet, names: readonly string[], atOnce: number) {
@@ -33,6 +34,11 @@ export class Callers {
   /** Orders that are done, or may be. */
   get begun(): number {
     return this.tally.done + this.tally.uncertain;
+  }
+
+  /** For who waits until callers have done something. @throws Error where they cannot, since what is in doubt has used machines up */
+  mustHaveMachines(): void {
+    if (this.#isShort) throw new Error(`no machines are left to order: ${this.tally.uncertain} orders are in doubt`);
   }
 
   /** Orders machines of one site until there are enough. A front that dies is waited for. */
@@ -104,7 +110,9 @@ export class Callers {
   }
 
   #take(site: string, count: number): string[] {
-    return this.#spare.get(site)!.splice(0, count);
+    const taken = this.#spare.get(site)!.splice(0, count);
+    this.#isShort ||= taken.length < count;
+    return taken;
   }
 }
 
