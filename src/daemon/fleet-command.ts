@@ -9,7 +9,7 @@ import { connectOnce, type AdminConnection } from '../fleet/admin/connection.js'
 import { initStore } from '../fleet/admin/init.js';
 import { keyInFile } from '../fleet/admin/key-file.js';
 import { ADMIN_NAME, permissionBlock, type Member } from '../fleet/admin/rights.js';
-import { isApart } from '../fleet/bus-store.js';
+import { isApart } from '../fleet/parts.js';
 import { NkeySigner } from '../fleet/signer.js';
 import { DEFAULT_CHOICES, type StoreChoices } from '../fleet/store-layout.js';
 import { inboxPrefix } from '../fleet/subjects.js';

@@ -36,11 +36,11 @@ export interface FleetParts {
 type Modules = Awaited<ReturnType<typeof load>>;
 
 async function load() {
-  const [bus, buckets, lasting, signer, site, front, config, subjects, store] = await Promise.all([
-    import('../fleet/bus.js'), import('../fleet/bus-store.js'), import('../fleet/lasting-bus.js'), import('../fleet/signer.js'), import('../fleet/site/role.js'),
+  const [bus, parts, lasting, signer, site, front, config, subjects, store] = await Promise.all([
+    import('../fleet/bus.js'), import('../fleet/parts.js'), import('../fleet/lasting-bus.js'), import('../fleet/signer.js'), import('../fleet/site/role.js'),
     import('../fleet/front/front.js'), import('../config/fleet.js'), import('../fleet/subjects.js'), import('../fleet/store-watch.js'),
   ]);
-  return { ...bus, ...buckets, ...lasting, ...signer, ...site, ...front, ...config, ...subjects, ...store };
+  return { ...bus, ...parts, ...lasting, ...signer, ...site, ...front, ...config, ...subjects, ...store };
 }
 
 /** The connection to the bus, for as long as this server is in a fleet. */

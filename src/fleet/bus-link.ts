@@ -18,7 +18,7 @@ export interface LinkOptions {
   /** by which the bus knows this client in what it tells of its clients */
   readonly name: string;
   readonly inboxPrefix: string;
-  /** whether it has an account of its own on the bus, as sites have that are no fronts: isApart in bus-store.ts */
+  /** whether it has an account of its own on the bus, as sites have that are no fronts: isApart in parts.ts */
   readonly isApart: boolean;
 }
 

@@ -1,7 +1,8 @@
 import { BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
 import type { Log } from '../kit/log.js';
-import { infoSubject, isApart, STREAM_NOT_FOUND, type Part } from './bus-store.js';
+import { infoSubject, STREAM_NOT_FOUND } from './bus-store.js';
 import type { Bus } from './contract.js';
+import { isApart, type Part } from './parts.js';
 import { faultsOf, storeLayout, type StoreStream } from './store-layout.js';
 import { AUDIT_STREAM } from './subjects.js';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accountsBlock, ADMIN_NAME, permissionBlock, type Member } from '../../src/fleet/admin/rights.js';
 import type { LinkOptions } from '../../src/fleet/bus-link.js';
-import { isApart } from '../../src/fleet/bus-store.js';
+import { isApart } from '../../src/fleet/parts.js';
 import { newSeed, NkeySigner } from '../../src/fleet/signer.js';
 import { storeLayout } from '../../src/fleet/store-layout.js';
 import { inboxPrefix } from '../../src/fleet/subjects.js';

@@ -1,4 +1,5 @@
-import { bucketStream, infoSubject, isApart, keysSubject, type Part } from '../bus-store.js';
+import { bucketStream, infoSubject, keysSubject } from '../bus-store.js';
+import { isApart, type Part } from '../parts.js';
 import {
   ALIVE_OF_ALL,
   aliveSubject,

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { accountsBlock, forbiddenTo, permissionBlock, rightsOf, type Member } from '../../../src/fleet/admin/rights.js';
-import type { Part } from '../../../src/fleet/bus-store.js';
+import type { Part } from '../../../src/fleet/parts.js';
 import { NkeySigner, newSeed } from '../../../src/fleet/signer.js';
 import { aliveSubject, askSubject, auditSubject, chunkKey, eventSubject, orderSubject, resultSubject, tokenOf } from '../../../src/fleet/subjects.js';
 import { blocksOf, readDocument } from '../../docs/markdown.js';
