@@ -22,8 +22,8 @@ const SCHEMA = `
     namespace TEXT NOT NULL, position INTEGER NOT NULL, event TEXT NOT NULL,
     PRIMARY KEY (namespace, position)
   ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS outbox_mark (
-    namespace TEXT PRIMARY KEY, mark TEXT NOT NULL
+  CREATE TABLE IF NOT EXISTS outbox_origin (
+    namespace TEXT PRIMARY KEY, origin TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS once (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -97,11 +97,11 @@ function outboxOperations(database: Sqlite): Operations {
   const remove = database.prepare('DELETE FROM outbox WHERE namespace = ? AND position <= ?');
   const read = database.prepare(page('position, event', 'event',
     'SELECT position, event FROM outbox WHERE namespace = ? AND position > ? ORDER BY position LIMIT ?', 'position'));
-  const readMark = database.prepare('SELECT mark FROM outbox_mark WHERE namespace = ?');
-  const writeMark = database.prepare('INSERT OR REPLACE INTO outbox_mark (namespace, mark) VALUES (?, ?)');
+  const readOrigin = database.prepare('SELECT origin FROM outbox_origin WHERE namespace = ?');
+  const writeOrigin = database.prepare('INSERT OR REPLACE INTO outbox_origin (namespace, origin) VALUES (?, ?)');
   const headOf = (namespace: string): Head => (readHead.get(namespace) ?? { last: 0, gone: 0, dropped: 0 }) as Head;
   return {
-    'outbox.append': ([name, most, mark = null, ...events]) => {
+    'outbox.append': ([name, most, origin = null, ...events]) => {
       const namespace = String(name);
       const head = headOf(namespace);
       events.forEach((event, index) => insert.run(namespace, head.last + index + 1, event));
@@ -110,10 +110,10 @@ function outboxOperations(database: Sqlite): Operations {
       if (gone > head.gone) remove.run(namespace, gone);
       const dropped = gone - head.gone;
       writeHead.run(namespace, last, gone, head.dropped + dropped);
-      if (mark !== null) writeMark.run(namespace, mark);
+      if (origin !== null) writeOrigin.run(namespace, origin);
       return { last, dropped };
     },
-    'outbox.mark': ([namespace = null]) => (readMark.get(namespace) as { mark: string } | undefined)?.mark,
+    'outbox.origin': ([namespace = null]) => (readOrigin.get(namespace) as { origin: string } | undefined)?.origin,
     'outbox.read': ([name, after = 0, most = 0]) => {
       const namespace = String(name);
       return { ...headOf(namespace), events: read.all(namespace, after, most, STATE_PAGE_SIZE) };

@@ -47,12 +47,12 @@ export interface Outbox {
   /**
    * Adds events, at most OUTBOX_APPEND in one go. They survive the end of the process; a power cut may lose the last ones, and their
    * positions are given again, where it is not {@link OutboxOptions.isDurable}.
-   * @param mark a text that is kept beside them, in place of that of before: both are kept, or neither
+   * @param origin up to where they have come from somewhere else, in the caller's words: both are kept, or neither
    * @returns the position of the last one, and how many old events were pushed out for these
    */
-  append(events: readonly string[], mark?: string): Promise<{ readonly last: number; readonly dropped: number }>;
-  /** The last mark; undefined where there was none. */
-  mark(): Promise<string | undefined>;
+  append(events: readonly string[], origin?: string): Promise<{ readonly last: number; readonly dropped: number }>;
+  /** The last `origin` that was given; undefined where there was none. */
+  origin(): Promise<string | undefined>;
   /**
    * Reads on.
    * @param after the position of the last event that is known; 0 from the beginning
@@ -151,12 +151,12 @@ export class State {
 
   outbox(namespace: string, { most = () => OUTBOX_KEPT, isDurable = false, isPatient = false }: OutboxOptions = {}): Outbox {
     return {
-      append: async (events, mark) => {
+      append: async (events, origin) => {
         if (events.length > OUTBOX_APPEND) throw new StateError('too large', `at most ${OUTBOX_APPEND} events in one go`);
-        checkValues(mark === undefined ? events : [mark, ...events]);
-        return await this.#ask('outbox.append', [...this.#keys(namespace), most(), mark ?? null, ...events], isDurable, isPatient) as { last: number; dropped: number };
+        checkValues(origin === undefined ? events : [origin, ...events]);
+        return await this.#ask('outbox.append', [...this.#keys(namespace), most(), origin ?? null, ...events], isDurable, isPatient) as { last: number; dropped: number };
       },
-      mark: async () => await this.#ask('outbox.mark', this.#keys(namespace), false) as string | undefined,
+      origin: async () => await this.#ask('outbox.origin', this.#keys(namespace), false) as string | undefined,
       read: async (after, most) =>
         await this.#ask('outbox.read', [...this.#keys(namespace), after, Math.min(most, STATE_PAGE)], false) as Awaited<ReturnType<Outbox['read']>>,
       acknowledge: async (upTo) => void await this.#ask('outbox.acknowledge', [...this.#keys(namespace), upTo], false, isPatient),

@@ -103,18 +103,18 @@ await t.test('a full outbox drops the oldest, and says so', async (t) => {
   await t.rejects(outbox.append(['x'.repeat(STATE_VALUE + 1)]), { message: /^too large: / });
 });
 
-await t.test('a mark stands beside the events that came with it', async (t) => {
+await t.test('where events have come from is kept beside them', async (t) => {
   const folder = scratch(t);
   const state = open(t, folder);
   const outbox = state.outbox('a', { isDurable: true });
-  t.equal(await outbox.mark(), undefined);
+  t.equal(await outbox.origin(), undefined);
   await outbox.append(['1'], 'first');
   await outbox.append(['2']);
-  t.equal(await outbox.mark(), 'first');
-  t.equal(await state.outbox('b').mark(), undefined);
+  t.equal(await outbox.origin(), 'first');
+  t.equal(await state.outbox('b').origin(), undefined);
   await outbox.append(['3'], 'third');
   await state.close();
-  t.equal(await open(t, folder).outbox('a').mark(), 'third');
+  t.equal(await open(t, folder).outbox('a').origin(), 'third');
 });
 
 await t.test('how many an outbox keeps is another matter from one event to the next', async (t) => {

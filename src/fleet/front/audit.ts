@@ -19,7 +19,7 @@ export interface FrontAuditParts {
   readonly signer: Signer;
   /** the front's name */
   readonly front: string;
-  /** what is on its way to the stream: it outlives this process. Its mark is the number of the last action that is in it with its beginning */
+  /** what is on its way to the stream: it outlives this process. Its origin is this server's audit: the number of the last action whose beginning is in it */
   readonly outbox: Outbox;
   /** The actions of this server's audit below a number, newest first. @param before undefined: from the newest on @throws Error */
   readonly rows: (before: number | undefined, most: number) => Promise<readonly AuditRow[]>;
@@ -151,7 +151,7 @@ export class FrontAudit {
 
   /**
    * What had begun when an earlier process was killed, or its power failed, before it was put down here: it goes before all that has
-   * begun in this one, which is held back until it is read, so that the mark does not pass it. Of an outbox without a mark nothing is known.
+   * begun in this one, which is held back until it is read, so that the outbox's origin does not pass it. Of an outbox without one nothing is known.
    * @returns whether it was read; else it is tried again soon
    */
   async #complete(): Promise<boolean> {
@@ -168,16 +168,16 @@ export class FrontAudit {
     return this.#isComplete;
   }
 
-  /** The actions behind the mark, newest first: the oldest of very many give way. @throws Error, StateError */
+  /** The actions that are not in the outbox, newest first: the oldest of very many give way. @throws Error, StateError */
   async #missed(): Promise<readonly AuditRow[]> {
-    const mark = await this.#parts.outbox.mark();
-    if (mark === undefined) return [];
+    const origin = await this.#parts.outbox.origin();
+    if (origin === undefined) return [];
     const missed: AuditRow[] = [];
     for (let isMore = true; isMore;) {
       const rows = await this.#parts.rows(missed.at(-1)?.id ?? this.#first, FLEET_AUDIT_MESSAGE);
-      const found = rows.filter(({ id }) => id > Number(mark));
+      const found = rows.filter(({ id }) => id > Number(origin));
       if (found.length > 0 && missed.length >= FLEET_AUDIT_GATHERED) {
-        this.#parts.log('error', 'actions of before are lost to the fleet; this server has them in its audit', { after: Number(mark), before: missed.at(-1)!.id });
+        this.#parts.log('error', 'actions of before are lost to the fleet; this server has them in its audit', { after: Number(origin), before: missed.at(-1)!.id });
         break;
       }
       missed.push(...found);

@@ -21,16 +21,16 @@ class Folder {
   readonly keys = new Map<string, string>();
   /** the audit itself, oldest first */
   readonly rows: AuditRow[] = [];
-  mark: string | undefined;
+  origin: string | undefined;
   /** why the audit cannot be read */
   trouble: string | undefined;
   /** how many it keeps */
   most = 100_000;
 
   readonly outbox: { -readonly [Name in keyof Outbox]: Outbox[Name] } = {
-    mark: async () => this.mark,
-    append: async (events, mark) => {
-      this.mark = mark ?? this.mark;
+    origin: async () => this.origin,
+    append: async (events, origin) => {
+      this.origin = origin ?? this.origin;
       for (const event of events) this.events.push({ position: (this.last += 1), event });
       this.dropped += this.events.splice(0, Math.max(0, this.events.length - this.most)).length;
       return { last: this.last, dropped: this.dropped };
@@ -250,17 +250,17 @@ await t.test('what has begun waits until what had begun before can be read', asy
   await have(hub, 3);
   t.same(entries(hub).map(({ id }) => id), [1, 2, 3]);
   t.same(second.log, ['warn the audit of this front does not get to the fleet {"reason":"what was begun before cannot be read: the disk is busy"}']);
-  t.equal(folder.mark, '3');
+  t.equal(folder.origin, '3');
 });
 
 await t.test('of more than is taken on of what had begun, it is told which are lost', async (t) => {
   const hub = new MemoryHub();
   const folder = new Folder();
-  folder.mark = '1';
+  folder.origin = '1';
   folder.rows.push(...Array.from({ length: FLEET_AUDIT_GATHERED + 1000 }, (_, at) => row(at + 1, null)));
   const { audit, log } = front(t, hub, folder);
   audit.add(begun(FLEET_AUDIT_GATHERED + 1001));
-  await until(() => Number(folder.mark) === FLEET_AUDIT_GATHERED + 1001, WITHIN, 'that they are kept');
+  await until(() => Number(folder.origin) === FLEET_AUDIT_GATHERED + 1001, WITHIN, 'that they are kept');
   await have(hub, FLEET_AUDIT_GATHERED);
   const [{ id }] = entries(hub) as [AuditNews];
   t.ok(id > 2);
@@ -284,14 +284,14 @@ await t.test('a state folder of before is put back: what comes then is another e
   first.audit.add(begun(1));
   await have(hub, 1);
   await until(() => folder.events.length === 0, WITHIN, 'that the front knows it');
-  const before = { last: folder.last, mark: folder.mark, keys: [...folder.keys] };
+  const before = { last: folder.last, origin: folder.origin, keys: [...folder.keys] };
   for (const id of [2, 3]) {
     first.audit.add(begun(id));
     await have(hub, id);
   }
   await first.audit.close();
   const old = new Folder();
-  [old.last, old.mark] = [before.last, before.mark];
+  [old.last, old.origin] = [before.last, before.origin];
   before.keys.forEach(([key, value]) => old.keys.set(key, value));
   const second = front(t, hub, old);
   for (const id of [4, 5, 6]) {

@@ -24,7 +24,7 @@ class Box implements Outbox {
   }
 
   acknowledge = (): Promise<void> => Promise.resolve();
-  mark = (): Promise<undefined> => Promise.resolve(undefined);
+  origin = (): Promise<undefined> => Promise.resolve(undefined);
 }
 
 function notes(): KeyValue {
