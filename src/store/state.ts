@@ -47,12 +47,9 @@ export interface Outbox {
   /**
    * Adds events, at most OUTBOX_APPEND in one go. They survive the end of the process; a power cut may lose the last ones, and their
    * positions are given again, where it is not {@link OutboxOptions.isDurable}.
-   * @param origin up to where they have come from somewhere else, in the caller's words: both are kept, or neither
    * @returns the position of the last one, and how many old events were pushed out for these
    */
-  append(events: readonly string[], origin?: string): Promise<{ readonly last: number; readonly dropped: number }>;
-  /** The last `origin` that was given; undefined where there was none. */
-  origin(): Promise<string | undefined>;
+  append(events: readonly string[]): Promise<{ readonly last: number; readonly dropped: number }>;
   /**
    * Reads on.
    * @param after the position of the last event that is known; 0 from the beginning
@@ -66,6 +63,14 @@ export interface Outbox {
   ): Promise<{ readonly events: readonly OutboxEvent[]; readonly gone: number; readonly last: number; readonly dropped: number }>;
   /** These have arrived and are not needed any more. */
   acknowledge(upTo: number): Promise<void>;
+}
+
+/** An outbox of what is copied from somewhere else, which knows how far it has come there. */
+export interface CopyOutbox extends Outbox {
+  /** As {@link Outbox.append}. @param origin up to where it has come, in the caller's words: it is kept with the events, or neither is */
+  append(events: readonly string[], origin?: string): Promise<{ readonly last: number; readonly dropped: number }>;
+  /** The last `origin` that was given; undefined where there was none. */
+  origin(): Promise<string | undefined>;
 }
 
 export interface OutboxOptions {
@@ -149,7 +154,7 @@ export class State {
     };
   }
 
-  outbox(namespace: string, { most = () => OUTBOX_KEPT, isDurable = false, isPatient = false }: OutboxOptions = {}): Outbox {
+  outbox(namespace: string, { most = () => OUTBOX_KEPT, isDurable = false, isPatient = false }: OutboxOptions = {}): CopyOutbox {
     return {
       append: async (events, origin) => {
         if (events.length > OUTBOX_APPEND) throw new StateError('too large', `at most ${OUTBOX_APPEND} events in one go`);

@@ -7,7 +7,7 @@ import { OUTBOX_APPEND } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import { Acknowledger } from '../../store/acknowledger.js';
 import type { AuditNews, AuditRow } from '../../store/audit-entry.js';
-import type { KeyValue, Outbox } from '../../store/state.js';
+import type { CopyOutbox, KeyValue } from '../../store/state.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { FLEET_VERSION, joined, listOf, MessageFault, readMessage } from '../messages.js';
@@ -20,7 +20,7 @@ export interface FrontAuditParts {
   /** the front's name */
   readonly front: string;
   /** what is on its way to the stream: it outlives this process. Its origin is this server's audit: the number of the last action whose beginning is in it */
-  readonly outbox: Outbox;
+  readonly outbox: CopyOutbox;
   /** The actions of this server's audit below a number, newest first. @param before undefined: from the newest on @throws Error */
   readonly rows: (before: number | undefined, most: number) => Promise<readonly AuditRow[]>;
   /** where it is kept by which name this outbox is known in the stream */

@@ -6,7 +6,7 @@ import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { AUDIT_STREAM, auditSubject } from '../../../src/fleet/subjects.js';
 import { FLEET_AUDIT_GATHERED, FLEET_MESSAGE } from '../../../src/kit/fleet-limits.js';
 import type { AuditNews, AuditRow } from '../../../src/store/audit-entry.js';
-import type { KeyValue, Outbox, OutboxEvent } from '../../../src/store/state.js';
+import type { CopyOutbox, KeyValue, OutboxEvent } from '../../../src/store/state.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 
@@ -27,7 +27,7 @@ class Folder {
   /** how many it keeps */
   most = 100_000;
 
-  readonly outbox: { -readonly [Name in keyof Outbox]: Outbox[Name] } = {
+  readonly outbox: { -readonly [Name in keyof CopyOutbox]: CopyOutbox[Name] } = {
     origin: async () => this.origin,
     append: async (events, origin) => {
       this.origin = origin ?? this.origin;

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import type { FleetSettings } from '../../../src/config/config.js';
 import { Front } from '../../../src/fleet/front/front.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
-import { State, type Outbox, type OutboxOptions } from '../../../src/store/state.js';
+import { State, type CopyOutbox, type OutboxOptions } from '../../../src/store/state.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { ScriptedSite } from '../../support/fleet/scripted-site.js';
 import { until } from '../../support/until.js';
@@ -20,7 +20,7 @@ function world(t: Test, sites: readonly string[] = []) {
   const folder = mkdtempSync(join(tmpdir(), 'argo-front-'));
   const kept: (() => number)[] = [];
   const state = new class extends State {
-    override outbox(namespace: string, options: OutboxOptions = {}): Outbox {
+    override outbox(namespace: string, options: OutboxOptions = {}): CopyOutbox {
       if (options.most) kept.push(options.most);
       return super.outbox(namespace, options);
     }

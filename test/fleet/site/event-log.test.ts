@@ -24,7 +24,6 @@ class Box implements Outbox {
   }
 
   acknowledge = (): Promise<void> => Promise.resolve();
-  origin = (): Promise<undefined> => Promise.resolve(undefined);
 }
 
 function notes(): KeyValue {

@@ -6,7 +6,7 @@ import type { FleetSettings } from '../../../src/config/config.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { SiteRole, type SiteRoleSettings } from '../../../src/fleet/site/role.js';
 import { Gate } from '../../../src/instances/gate.js';
-import { State, type Outbox, type OutboxOptions } from '../../../src/store/state.js';
+import { State, type CopyOutbox, type OutboxOptions } from '../../../src/store/state.js';
 import { RememberedAudit } from '../../server/core.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { World } from './data-world.js';
@@ -16,7 +16,7 @@ await t.test('as many events are kept as the configuration says, also after a re
   const folder = mkdtempSync(join(tmpdir(), 'argo-site-'));
   const kept = new Map<string, () => number>();
   const state = new class extends State {
-    override outbox(namespace: string, options: OutboxOptions = {}): Outbox {
+    override outbox(namespace: string, options: OutboxOptions = {}): CopyOutbox {
       if (options.most) kept.set(namespace, options.most);
       return super.outbox(namespace, options);
     }
