@@ -149,13 +149,12 @@ export function pageAt(address: string, code: string): Places['page'] {
 }
 
 const passwordLine = (password: Handed | undefined): string => {
-  const [known, kept] = [`The account ${OWN_ACCOUNT} was made at an earlier start`, firstPasswordFile()];
+  const kept = (file: string): string => `Its password is in ${file}, for this user alone; remove that file when you have read it.`;
+  if (password !== undefined) return `The account ${OWN_ACCOUNT} was made. ${'shown' in password ? `Its password is shown this once: ${password.shown}` : kept(password.file)}`;
+  const known = `The account ${OWN_ACCOUNT} was made at an earlier start`;
   // that start may have failed before it could say so
-  if (password === undefined && existsSync(kept)) return `${known}. Its password is in ${kept}, for this user alone; remove that file when you have read it.`;
-  if (password === undefined) return `${known}; \`argo-server account passwd ${OWN_ACCOUNT}\` gives it a new password.`;
-  return 'shown' in password
-    ? `The account ${OWN_ACCOUNT} was made. Its password is shown this once: ${password.shown}`
-    : `The account ${OWN_ACCOUNT} was made. Its password is in ${password.file}, for this user alone; remove that file when you have read it.`;
+  if (existsSync(firstPasswordFile())) return `${known}. ${kept(firstPasswordFile())}`;
+  return `${known}; \`argo-server account passwd ${OWN_ACCOUNT}\` gives it a new password.`;
 };
 
 const pageLines = ({ address, link }: NonNullable<Places['page']>): string[] => (link !== undefined && 'shown' in link

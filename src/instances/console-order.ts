@@ -2,6 +2,7 @@ import { CONSOLE_KINDS, type ConsoleKind, type ConsoleSize, type MachineType } f
 import { NO_CONSOLE } from '../drivers/no-console.js';
 import { ArgoError } from '../kit/errors.js';
 import { CONSOLE_LARGEST } from '../kit/console-limits.js';
+import { entryOf } from '../kit/tables.js';
 
 /** Which console is asked for. */
 export interface ConsoleOrder {
@@ -37,6 +38,6 @@ export function noConsole(
   { name, type, providerType }: { readonly name: string; readonly type: MachineType; readonly providerType: string },
   kind: ConsoleKind,
 ): ArgoError {
-  const reason = Object.hasOwn(NO_CONSOLE, providerType) ? NO_CONSOLE[providerType]![type]?.[kind] : undefined;
+  const reason = entryOf(NO_CONSOLE, providerType)?.[type]?.[kind];
   return new ArgoError('NOT SUPPORTED', `${name} has no ${WORDS[kind]}${reason === undefined ? '' : `: ${reason}`}`);
 }

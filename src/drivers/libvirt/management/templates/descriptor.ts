@@ -1,5 +1,6 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { ArgoError } from '../../../../kit/errors.js';
+import { entryOf } from '../../../../kit/tables.js';
 import { child, children, isElement, text, type Element } from '../../xml.js';
 import { isFileName } from './names.js';
 import { bytesOf } from './units.js';
@@ -132,7 +133,7 @@ function envelopeOf(xml: string): Element {
 function systemType(hardware: Element): Pick<Descriptor, 'type' | 'arch'> {
   const written = text(child(hardware, 'System'), 'VirtualSystemType') ?? '';
   const [, word = '', arch = ARCH_USUAL] = /^([a-z]+)(?:-([a-z0-9_]{1,32}))?$/.exec(written) ?? [];
-  const type = Object.hasOwn(TYPES, word) ? TYPES[word] : undefined;
+  const type = entryOf(TYPES, word);
   if (type === undefined) throw broken(`is of a system that cannot be made here; known are ${Object.keys(TYPES).join(', ')}, each with "-" and an architecture`);
   return { type, arch };
 }
