@@ -71,10 +71,14 @@ export function configRequest({ name, version }: ProxyIdentity, known: KnownConf
 export const heartbeat = ({ name, version }: ProxyIdentity): string => JSON.stringify({ request: 'proxy heartbeat', host: name, version });
 
 /** Active mode: what there is to tell, and the question for tasks. */
-export const dataRequest = (proxy: ProxyIdentity, parts: DataParts): string => compose([`"request":"proxy data"`, `"host":${JSON.stringify(proxy.name)}`], proxy.version, parts);
+export const dataRequest = ({ name, version }: ProxyIdentity, parts: DataParts): string => beginningOfData(name, parts) + restOfData(version, parts);
+
+/** The first part of that message: its values. What follows is {@link restOfData}. */
+export const beginningOfData = (name: string, parts: Pick<DataParts, 'session' | 'history'>): string =>
+  `{"request":"proxy data","host":${JSON.stringify(name)},${values(parts)}`;
 
 /** Passive mode: the answer to `proxy data`. */
-export const dataAnswer = (version: string, parts: DataParts): string => compose([], version, parts);
+export const dataAnswer = (version: string, parts: DataParts): string => `{${values(parts)}${restOfData(version, parts)}`;
 
 /** Passive mode: the answer to `proxy tasks`. */
 export function tasksAnswer(version: string, { results = [], clock, ns }: Pick<DataParts, 'results' | 'clock' | 'ns'>): string {
@@ -91,14 +95,17 @@ export const configKnown = (version: string, known: KnownConfiguration): string 
 
 const SESSION = /^\w{32}$/;
 
-function compose(head: readonly string[], version: string, parts: DataParts): string {
-  const { session, availability = [], history = [], discovery = [], registration = [], results = [], more = false, clock, ns } = parts;
+function values({ session, history = [] }: Pick<DataParts, 'session' | 'history'>): string {
   if (!SESSION.test(session)) throw new ZabbixError('OWN', 'a session has 32 characters');
+  return [`"session":${JSON.stringify(session)}`, ...rows('history data', history)].join(',');
+}
+
+/** What follows the values of a message. */
+export function restOfData(version: string, parts: DataParts): string {
+  const { availability = [], discovery = [], registration = [], results = [], more = false, clock, ns } = parts;
   const json = (values: readonly object[]): string[] => values.map((value) => JSON.stringify(value));
-  return `{${[
-    ...head, `"session":${JSON.stringify(session)}`,
+  return `,${[
     ...rows('interface availability', json(availability)),
-    ...rows('history data', history),
     ...rows('discovery data', json(isOld(version) ? discovery : discovery.map((row) => ({ ...row, type: undefined })))),
     ...rows('auto registration', json(registration)),
     ...rows('tasks', json(results.map(written))),

@@ -29,18 +29,17 @@ export const CONFIGURATION_EXCHANGE: ExchangeLimits = { answer: CONFIGURATION_LI
 
 /**
  * Sends one message over a connection of its own, and takes the answer: so it is done in active mode.
- * @param message JSON
+ * @param wire the message in its frame
  * @param then what is said to the answer, JSON; left out: nothing. What it throws is thrown
  * @throws ZabbixError with what was wrong; `nothingSent` where the server cannot have had it
  */
 export async function exchange(
   where: ServerAddress,
-  message: string | Buffer,
+  wire: Buffer,
   limits: ExchangeLimits,
   signal: AbortSignal,
   then?: (answer: Frame) => Promise<string>,
 ): Promise<Frame> {
-  const wire = await encodeFrame(message, { packed: true });
   const socket = await open(where, limits.connectMs, signal);
   try {
     socket.write(wire);

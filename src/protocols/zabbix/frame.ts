@@ -1,4 +1,4 @@
-import { createInflate, deflate, deflateSync, inflate, inflateSync, type InputType, type ZlibOptions } from 'node:zlib';
+import { createDeflate, createInflate, deflate, deflateSync, inflate, inflateSync, type Deflate, type InputType, type ZlibOptions } from 'node:zlib';
 import {
   ZABBIX_CONFIGURATION_RAW,
   ZABBIX_CONFIGURATION_WIRE,
@@ -87,20 +87,60 @@ export async function encodeFrame(message: string | Buffer, { packed, large = fa
   const raw = typeof message === 'string' ? Buffer.from(message) : message;
   await giveWay();
   const content = packed ? await zlib(PACKING, raw, raw.length, { level: ZABBIX_DEFLATE_LEVEL }) : raw;
-  if (!large && Math.max(raw.length, content.length) > U32_MAX) throw new ZabbixError('OWN', `a message of ${formatBytes(BigInt(raw.length))} needs a large frame`);
-  const frame = Buffer.allocUnsafe((large ? LARGE_HEADER : HEADER) + content.length);
-  MAGIC.copy(frame);
-  frame[4] = PROTOCOL | (packed ? PACKED : 0) | (large ? LARGE : 0);
-  const second = packed ? raw.length : 0;
+  return Buffer.concat([header(content.length, raw.length, { packed, large }), content]);
+}
+
+/** @throws ZabbixError OWN where the content does not fit */
+function header(wire: number, raw: number, { packed, large = false }: FrameOptions): Buffer {
+  if (!large && Math.max(raw, wire) > U32_MAX) throw new ZabbixError('OWN', `a message of ${formatBytes(BigInt(raw))} needs a large frame`);
+  const header = Buffer.alloc(large ? LARGE_HEADER : HEADER);
+  MAGIC.copy(header);
+  header[4] = PROTOCOL | (packed ? PACKED : 0) | (large ? LARGE : 0);
+  const second = packed ? raw : 0;
   if (large) {
-    frame.writeBigUInt64LE(BigInt(content.length), 5);
-    frame.writeBigUInt64LE(BigInt(second), 13);
+    header.writeBigUInt64LE(BigInt(wire), 5);
+    header.writeBigUInt64LE(BigInt(second), 13);
   } else {
-    frame.writeUInt32LE(content.length, 5);
-    frame.writeUInt32LE(second, 9);
+    header.writeUInt32LE(wire, 5);
+    header.writeUInt32LE(second, 9);
   }
-  content.copy(frame, large ? LARGE_HEADER : HEADER);
-  return frame;
+  return header;
+}
+
+/** A packed message whose first part is known before the rest: that is packed while there is time. */
+export class BegunFrame {
+  readonly #deflate: Deflate = createDeflate({ level: ZABBIX_DEFLATE_LEVEL, chunkSize: ZABBIX_ZLIB_CHUNK });
+  readonly #pieces: Buffer[] = [];
+  readonly #packed: Promise<void>;
+  #raw = 0;
+
+  constructor(beginning: string) {
+    this.#packed = new Promise((resolve, reject) => {
+      this.#deflate.on('data', (piece: Buffer) => this.#pieces.push(piece)).once('end', resolve).once('error', reject);
+    });
+    // told to whoever finishes it
+    this.#packed.catch(() => undefined);
+    this.#deflate.write(this.#counted(beginning));
+  }
+
+  /** @returns the message as it goes over the wire @throws ZabbixError OWN where it does not fit */
+  async finish(rest: string): Promise<Buffer> {
+    this.#deflate.end(this.#counted(rest));
+    await this.#packed;
+    const wire = this.#pieces.reduce((sum, { length }) => sum + length, 0);
+    return Buffer.concat([header(wire, this.#raw, { packed: true }), ...this.#pieces]);
+  }
+
+  /** It is not wanted any more. */
+  drop(): void {
+    this.#deflate.destroy();
+  }
+
+  #counted(text: string): Buffer {
+    const bytes = Buffer.from(text);
+    this.#raw += bytes.length;
+    return bytes;
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { ZABBIX_TAIL_VALUES } from '../../../src/kit/zabbix-gateway-limits.js';
+import { ZABBIX_MESSAGE_VALUES, ZABBIX_TAIL_VALUES } from '../../../src/kit/zabbix-gateway-limits.js';
 import { Active } from '../../../src/gateways/zabbix/speaking/active.js';
 import { Configurations } from '../../../src/gateways/zabbix/speaking/configurations.js';
 import { Contact } from '../../../src/gateways/zabbix/speaking/contact.js';
@@ -18,7 +18,16 @@ import { half, value, type Half } from './speaking.js';
 
 const WITHIN = 30_000;
 
-interface Told { readonly request: string; readonly host: string; readonly version: string; readonly session?: string; readonly 'history data'?: readonly HistoryRow[] }
+interface Told {
+  readonly request: string;
+  readonly host: string;
+  readonly version: string;
+  readonly session?: string;
+  readonly 'history data'?: readonly HistoryRow[];
+  readonly 'auto registration'?: readonly object[];
+  readonly more?: number;
+  readonly clock?: number;
+}
 
 /** Bytes, or a message; undefined: it closes without a word. */
 type Reply = object | Buffer | undefined;
@@ -108,6 +117,24 @@ await t.test('a server that has forgotten its configuration was started anew, an
   await until(() => sent.filter((id) => id === 1).length > times, WITHIN, 'the first value once more');
   t.equal(counts.sent, many, 'it is not counted again');
   t.equal(configured.length, known + 1);
+});
+
+await t.test('of a backlog each value comes once and in order, whatever else there is to tell with it', async (t) => {
+  const many = 4 * ZABBIX_MESSAGE_VALUES + 17;
+  const { port, told } = await serve(t, (message) => {
+    if (message.request === 'proxy config') return OLD;
+    // while the next values are packed already
+    if (message.more === 1) speaking.reports.registration([{ clock: 1, host: `h${told.length}`, ip: '10.0.0.1', dns: '', port: '10050' }]);
+    return { response: 'success', upload: 'enabled' };
+  });
+  const speaking: Speaking = speakOnce({ recover: () => speaking.values.values(Array.from({ length: many }, () => value('5'))) }, t, port);
+  const { counts } = speaking;
+  const rows = (): number => told.reduce((sum, message) => sum + (message['auto registration']?.length ?? 0), 0);
+  await until(() => counts.sent === many && rows() === 4, WITHIN, 'the values');
+  const data = told.filter((message) => message['history data']?.length === ZABBIX_MESSAGE_VALUES);
+  t.same(data.flatMap((message) => message['history data']!.map(({ id }) => id)), Array.from({ length: 4 * ZABBIX_MESSAGE_VALUES }, (_, index) => index + 1));
+  t.same(data.map((message) => message['auto registration']?.length ?? 0), [0, 1, 1, 1], 'what is new goes with the next values');
+  t.ok(data.every(({ clock }, index) => index === 0 || clock! >= data[index - 1]!.clock!));
 });
 
 await t.test('a server hears of the proxy before it is known here what was kept, and of nothing else', async (t) => {

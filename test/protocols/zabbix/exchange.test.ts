@@ -51,7 +51,8 @@ async function refusal(asked: Promise<unknown>): Promise<ZabbixError> {
   throw new Error(`not refused in plain words: ${String(thrown)}`);
 }
 
-const ask = (where: ServerAddress, limits = MESSAGE_EXCHANGE): Promise<unknown> => exchange(where, '{"request":"x"}', limits, NEVER).then(({ content }) => parseMessage(content));
+const ask = async (where: ServerAddress, limits = MESSAGE_EXCHANGE): Promise<unknown> =>
+  parseMessage((await exchange(where, await encodeFrame('{"request":"x"}', { packed: true }), limits, NEVER)).content);
 
 void t.test('one connection, one message, one answer', async (t) => {
   t.same(await ask(await listen(t, answering('{"response":"success"}'))), { response: 'success' });
@@ -77,7 +78,7 @@ void t.test('what goes wrong is told apart', async (t) => {
     t.match(error.message, words, what);
     t.equal(error.nothingSent, code === 'UNREACHABLE', what);
   }
-  t.equal((await refusal(exchange({ host: HOST, port }, '{}', SHORT, AbortSignal.abort()))).code, 'UNREACHABLE');
+  t.equal((await refusal(exchange({ host: HOST, port }, await encodeFrame('{}', { packed: true }), SHORT, AbortSignal.abort()))).code, 'UNREACHABLE');
 });
 
 const SESSION = 'a'.repeat(32);

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { deflateSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { ZabbixError, type ZabbixFault } from '../../../src/protocols/zabbix/errors.js';
-import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readHeader, type Frame, type FrameLimits, unpack } from '../../../src/protocols/zabbix/frame.js';
+import { BegunFrame, CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readHeader, type Frame, type FrameLimits, unpack } from '../../../src/protocols/zabbix/frame.js';
 import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
@@ -155,6 +155,17 @@ void t.test('one connection carries one frame after the other', async (t) => {
   stream.end();
   t.equal(await read(stream), undefined);
   t.equal(await read(stream), undefined, 'also when its end was seen already');
+});
+
+void t.test('a message that was begun before its end was known is as any other', async (t) => {
+  const [beginning, end] = [`{"rows":[${'{"näme":"漢"},'.repeat(50_000)}`, '1],"q":"é"}'];
+  const frame = new BegunFrame(beginning);
+  const wire = await frame.finish(end);
+  const head = readHeader(wire, MESSAGE_LIMITS);
+  t.match(head, { packed: true, large: false, wire: wire.length - 13, raw: Buffer.byteLength(beginning + end) });
+  t.equal((await readPieces([wire]))?.content.toString(), beginning + end);
+  t.ok(wire.length < 20_000, 'and packed as one');
+  new BegunFrame(beginning).drop();
 });
 
 void t.test('a message is a JSON object', (t) => {

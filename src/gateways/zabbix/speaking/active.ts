@@ -6,6 +6,7 @@ import { ZabbixError } from '../../../protocols/zabbix/errors.js';
 import { isIncremental } from '../../../protocols/zabbix/version.js';
 import type { Bell } from '../../../kit/bell.js';
 import type { Configurations } from './configurations.js';
+import { PackedAhead } from './packed-ahead.js';
 import type { Sender } from './sender.js';
 import type { Servers } from './servers.js';
 import type { Tasks } from './tasks.js';
@@ -32,6 +33,7 @@ interface ActiveParts {
 export class Active {
   readonly #parts: ActiveParts;
   readonly #aborter = new AbortController();
+  readonly #packed = new PackedAhead();
   #running: Promise<unknown> | undefined;
   #saidStrange = '';
   /** that somebody waits for what there is to send */
@@ -142,7 +144,9 @@ export class Active {
     const asked = await servers.ask('values', async (where, proxy) => {
       // it may be another server since values were looked for, which has not said yet what it wants
       if (this.#isUnsure) shipment = sender.composeResults();
-      const answer = await sendData(where, proxy, { ...shipment.parts }, signal);
+      const sending = sendData(where, proxy, shipment.parts, signal, await this.#packed.take(proxy.name, shipment.parts));
+      if (shipment.parts.more) this.#packed.pack(proxy.name, sender.next());
+      const answer = await sending;
       // while it wants no values it is there, and well
       if (!answer.accepted && answer.upload === undefined) throw new ZabbixError('FAILED', answer.reason ?? 'without a reason');
       return answer;

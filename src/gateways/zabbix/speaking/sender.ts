@@ -32,10 +32,26 @@ export interface Shipment {
   readonly newlyLeftOut: number;
 }
 
-/** A page that is being read while the one before it is on its way. */
+/** Values that were read for a message. */
+interface Values {
+  /** the rows of those whose items are configured; empty where there are none */
+  readonly history: readonly string[];
+  readonly count: number;
+  readonly leftOut: number;
+  readonly newlyLeftOut: number;
+  /** how many were read, and the number of the last */
+  readonly read: number;
+  readonly last: number;
+}
+
+type HasItem = (itemid: string) => boolean;
+
+/** Values that are being read while those before them are on their way. */
 interface Ahead {
   readonly after: number;
-  readonly page: Promise<HistoryPage>;
+  /** what was known then of the items */
+  readonly hasItem: HasItem | undefined;
+  readonly values: Promise<Values>;
 }
 
 /**
@@ -52,7 +68,7 @@ export class Sender {
   #isInDoubt = true;
   #isUploadDisabled = false;
   #ahead: Ahead | undefined;
-  #hasItem: ((itemid: string) => boolean) | undefined;
+  #hasItem: HasItem | undefined;
   #isBroken = false;
   /** the greatest number that was counted: what is sent again is not counted again */
   #counted = 0;
@@ -74,7 +90,7 @@ export class Sender {
   }
 
   /** Values of other items are not sent any more. */
-  configured(hasItem: (itemid: string) => boolean): void {
+  configured(hasItem: HasItem): void {
     this.#hasItem = hasItem;
   }
 
@@ -87,17 +103,19 @@ export class Sender {
   async compose(): Promise<Shipment> {
     if (this.#isUploadDisabled) return this.composeResults();
     const { reports, tasks, buffer } = this.#parts;
-    const page = await this.#page();
-    const { text, count, leftOut, newlyLeftOut } = page === undefined ? NOTHING : await this.#wanted(page);
+    const { history, count, leftOut, newlyLeftOut, read, last: upTo } = await this.#values() ?? NOTHING;
     const [part, results] = [reports.next(), tasks.next()];
-    const upTo = page?.last;
-    const hasMore = page !== undefined && page.count > 0 && upTo !== undefined && buffer.backlog > upTo - buffer.acknowledged;
+    const hasMore = upTo !== undefined && read > 0 && buffer.backlog > upTo - buffer.acknowledged;
     return {
-      parts: {
-        session: buffer.session, ...part, results, ...(count > 0 && { history: [text] }), ...(hasMore && { more: true }), ...now(),
-      },
+      parts: { session: buffer.session, ...part, results, history, ...(hasMore && { more: true }), ...now() },
       reports: part, results, upTo, values: count, leftOut, newlyLeftOut,
     };
+  }
+
+  /** The values of the next message, where they are as many as one takes and all goes well: the very array that will be in its parts. */
+  async next(): Promise<Pick<DataParts, 'session' | 'history'> | undefined> {
+    const values = await this.#ahead?.values.catch(() => undefined);
+    return values && values.count > 0 ? { session: this.#parts.buffer.session, history: values.history } : undefined;
   }
 
   /** Results of tasks alone. */
@@ -162,7 +180,7 @@ export class Sender {
   }
 
   /** @returns undefined where values cannot be read: all else goes without them */
-  async #page(): Promise<HistoryPage | undefined> {
+  async #values(): Promise<Values | undefined> {
     const { buffer, log } = this.#parts;
     try {
       await buffer.open();
@@ -172,14 +190,12 @@ export class Sender {
         this.#isInDoubt = false;
         this.#counted = Math.max(this.#counted, buffer.delivered);
       }
-      const page = await this.#withTail() ?? await this.#read(buffer.acknowledged);
-      if (page.last < buffer.last) {
-        const ahead = this.#ahead = { after: page.last, page: buffer.page(page.last, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE) };
-        ahead.page.catch(() => undefined);
-      }
+      const tail = await this.#withTail();
+      const values = tail === undefined ? await this.#behind(buffer.acknowledged) : await this.#wanted(tail);
+      if (values.last < buffer.last) this.#readAhead(values.last);
       if (this.#isBroken) log('info', 'values for Zabbix can be read again');
       this.#isBroken = false;
-      return page;
+      return values;
     } catch (error) {
       if (!this.#isBroken) log('error', 'values for Zabbix cannot be read', { reason: (error as Error).message });
       this.#isBroken = true;
@@ -198,16 +214,28 @@ export class Sender {
     return page.last >= last ? page : undefined;
   }
 
-  #read(after: number): Promise<HistoryPage> {
+  /** Those behind a number, which may have been read already. */
+  #behind(after: number): Promise<Values> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    return ahead?.after === after ? ahead.page : this.#parts.buffer.page(after, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE);
+    return ahead?.after === after && ahead.hasItem === this.#hasItem ? ahead.values : this.#read(after);
+  }
+
+  #readAhead(after: number): void {
+    const values = this.#read(after);
+    // told to whoever wants them
+    values.catch(() => undefined);
+    this.#ahead = { after, hasItem: this.#hasItem, values };
+  }
+
+  async #read(after: number): Promise<Values> {
+    return this.#wanted(await this.#parts.buffer.page(after, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE));
   }
 
   /** The values of a page whose items are configured; each stands on a line of its own. */
-  async #wanted({ text, count }: HistoryPage): Promise<Pick<Shipment, 'leftOut' | 'newlyLeftOut'> & { text: string; count: number }> {
+  async #wanted({ text, count, last }: HistoryPage): Promise<Values> {
     const hasItem = this.#hasItem;
-    const all = { text, count, leftOut: 0, newlyLeftOut: 0 };
+    const all = { history: count > 0 ? [text] : [], count, leftOut: 0, newlyLeftOut: 0, read: count, last };
     if (hasItem === undefined || count === 0) return all;
     const slices = new Slices();
     let areAll = true;
@@ -223,11 +251,12 @@ export class Sender {
       if (hasItem(itemAt(line, line.indexOf(ITEM)))) lines.push(line);
       else if (idOf(line) > this.#counted) newlyLeftOut += 1;
     }
-    return { text: lines.join(',\n'), count: lines.length, leftOut: count - lines.length, newlyLeftOut };
+    const history = lines.length > 0 ? [lines.join(',\n')] : [];
+    return { ...all, history, count: lines.length, leftOut: count - lines.length, newlyLeftOut };
   }
 }
 
-const NOTHING = { text: '', count: 0, leftOut: 0, newlyLeftOut: 0 };
+const NOTHING = { history: [], count: 0, leftOut: 0, newlyLeftOut: 0, read: 0, last: undefined };
 const ITEM = '"itemid":"';
 
 const idOf = (line: string): number => Number(/"id":(\d+)/.exec(line)?.[1]);
