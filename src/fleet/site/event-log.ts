@@ -2,34 +2,42 @@ import { FLEET_ACKNOWLEDGE_PAUSE, FLEET_PARCEL } from '../../kit/fleet-limits.js
 import { STATE_PAGE } from '../../kit/limits.js';
 import { Acknowledger } from '../../store/acknowledger.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
-import { joined } from '../messages.js';
 
 /** What fronts are told of. `lost`: so many events, which stood just before it, are not told. */
 export const SITE_EVENTS = ['state', 'added', 'removed', 'action', 'provider', 'lost'] as const;
 export type SiteEventType = (typeof SITE_EVENTS)[number];
 
-/** An event of a site. */
-export interface SiteEvent {
+interface EventHead {
   readonly type: SiteEventType;
-  /** of the process that saw it */
+  /** of the process that saw it; a UUID */
   readonly incarnation: string;
   /** ISO 8601 in UTC */
   readonly at: string;
-  /** what it says, in JSON: that is written once, and then copied to wherever the event goes */
+}
+
+/** An event of a site. */
+export interface SiteEvent extends EventHead {
+  /** what it says, in JSON */
   readonly event: string;
 }
 
-/** One that is on the disk. */
-export interface KeptEvent extends SiteEvent {
+/** One that has a number. */
+export interface NumberedEvent extends EventHead {
   /** greater by one than that of the one before */
   readonly seq: number;
+  /** all of it in JSON, as it is kept and told: that is written once, and then copied to wherever the event goes */
+  readonly text: string;
+}
+
+/** One that is on the disk. */
+export interface KeptEvent extends NumberedEvent {
   /** in its queue */
   readonly position: number;
 }
 
-/** An event as it is kept and told, in JSON. */
-export const textOf = ({ incarnation, seq, type, at, event }: Omit<KeptEvent, 'position'>): string =>
-  joined(JSON.stringify({ incarnation, seq, type, at }), `{"event":${event}}`);
+/** Gives an event its number. Nothing but what it says has signs that JSON writes otherwise. */
+export const numbered = ({ type, incarnation, at, event }: SiteEvent, seq: number): NumberedEvent =>
+  ({ type, incarnation, at, seq, text: `{"incarnation":"${incarnation}","seq":${seq},"type":"${type}","at":"${at}","event":${event}}` });
 
 export interface EventLogParts {
   /** of what the inventory tells as well, so that it may be lost where there is no room */
@@ -140,14 +148,16 @@ export class EventLog {
       const queue = this.#queueOf(event.type);
       const part = parts.get(queue) ?? [];
       parts.set(queue, part);
-      const one = { ...event, seq: last + index + 1, position: queue.last + part.length + 1 };
+      const one = { ...numbered(event, last + index + 1), position: queue.last + part.length + 1 };
       part.push(one);
       return one;
     });
     if (this.#isDoubtful) await forgetKept(parts);
     this.#isDoubtful = true;
     // both in one go, so that they share one wait for the disk; and where one fails, the other has ended as well
-    const done = await Promise.allSettled([...parts].map(async ([queue, part]) => ({ queue, part, ...await queue.outbox.append(part.map(textOf)) })));
+    const done = await Promise.allSettled(
+      [...parts].map(async ([queue, part]) => ({ queue, part, ...await queue.outbox.append(part.map(({ text }) => text)) })),
+    );
     const put = done.map((one) => {
       if (one.status === 'rejected') throw one.reason;
       return one.value;
@@ -211,7 +221,7 @@ export class EventLog {
 
   async #fill(queue: Queue): Promise<void> {
     const { events, gone } = await queue.outbox.read(queue.read, STATE_PAGE);
-    queue.events.push(...events.map(({ position, event: text }) => ({ ...readText(text), position })));
+    queue.events.push(...events.map(({ position, event: text }) => ({ ...headIn(text), text, position })));
     queue.read = Math.max(queue.read, gone, events.at(-1)?.position ?? 0);
   }
 }
@@ -249,8 +259,8 @@ function letGo(queue: Queue): void {
 const isNext = (event: KeptEvent, before: KeptEvent): boolean =>
   event.seq === before.seq + 1 && event.type === before.type && event.incarnation === before.incarnation;
 
-/** What {@link textOf} has written. */
-function readText(text: string): Omit<KeptEvent, 'position'> {
-  const { event, ...rest } = JSON.parse(text) as Omit<KeptEvent, 'position' | 'event'> & { readonly event: unknown };
-  return { ...rest, event: JSON.stringify(event) };
+/** What {@link numbered} has written before what the event says. */
+function headIn(text: string): Omit<NumberedEvent, 'text'> {
+  const { type, incarnation, at, seq } = JSON.parse(text) as Omit<NumberedEvent, 'text'>;
+  return { type, incarnation, at, seq };
 }

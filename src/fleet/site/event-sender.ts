@@ -8,7 +8,7 @@ import { checkMessage, eventMessage, FLEET_VERSION, joined, MessageFault, type E
 import { packed, parcelsOf, unpacked } from '../parcels.js';
 import { isSignedBy } from '../signer.js';
 import { EVENTS_STREAM, eventSubject } from '../subjects.js';
-import { SITE_EVENTS, textOf, type EventLog, type KeptEvent, type SiteEventType } from './event-log.js';
+import { numbered, SITE_EVENTS, type EventLog, type KeptEvent, type NumberedEvent, type SiteEventType } from './event-log.js';
 
 export interface SenderParts {
   readonly site: string;
@@ -25,8 +25,8 @@ export interface SenderParts {
 }
 
 /** A message of one event, in JSON: an {@link EventMessage}. It may be longer than a message is to be. */
-export const messageOf = (site: string, event: Omit<KeptEvent, 'position'>): Uint8Array =>
-  Buffer.from(joined(JSON.stringify({ v: FLEET_VERSION, site } satisfies Partial<EventMessage>), textOf(event)));
+export const messageOf = (site: string, { text }: NumberedEvent): Uint8Array =>
+  Buffer.from(joined(JSON.stringify({ v: FLEET_VERSION, site } satisfies Partial<EventMessage>), text));
 
 /** An event with its message. */
 interface Written {
@@ -107,7 +107,7 @@ export class EventSender {
     if (!this.#isSure) await this.#readBack();
     const [{ event: first }, { event: last }] = [parcel[0]!, parcel.at(-1)!];
     const gap = this.#gapBefore(first);
-    if (gap > 0) await this.#add([this.#written({ ...first, seq: first.seq - 1, type: 'lost', event: JSON.stringify({ type: 'lost', count: gap }) })]);
+    if (gap > 0) await this.#add([this.#written({ ...first, ...numbered({ ...first, type: 'lost', event: JSON.stringify({ type: 'lost', count: gap }) }, first.seq - 1) })]);
     await this.#add(parcel);
     events.done(last);
     if (this.#failure !== undefined) log('info', 'events arrive on the bus again');

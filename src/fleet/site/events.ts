@@ -9,7 +9,7 @@ import { oneLine } from '../../kit/text.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
 import { FLEET_VERSION, joined, listOf, type NewsMessage } from '../messages.js';
 import { newsSubject } from '../subjects.js';
-import { EventLog, SITE_EVENTS, textOf, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
+import { EventLog, numbered, SITE_EVENTS, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
 import { EventSender, messageOf } from './event-sender.js';
 import type { Offers } from './offers.js';
 
@@ -52,7 +52,7 @@ export class SiteEvents {
   constructor(parts: SiteEventsParts) {
     this.#parts = parts;
     const { site, incarnation } = parts;
-    this.#frame = Math.max(...SITE_EVENTS.map((type) => messageOf(site, { type, incarnation, seq: Number.MAX_SAFE_INTEGER, at: timeOf(0), event: '' }).length));
+    this.#frame = Math.max(...SITE_EVENTS.map((type) => messageOf(site, numbered({ type, incarnation, at: timeOf(0), event: '' }, Number.MAX_SAFE_INTEGER)).length));
     this.#reader = parts.feed.reader();
     this.#events = new EventLog(parts);
     this.#sender = new EventSender({ ...parts, events: this.#events, bell: this.#bell });
@@ -128,13 +128,11 @@ export class SiteEvents {
     const provider = facts.type === 'provider' ? facts.provider : subject?.provider ?? providerOf(facts.instance);
     const isOfInventory = facts.type === 'state' || facts.type === 'added' || facts.type === 'removed';
     if (!(isOfInventory ? offers.isTold(provider) : offers.isShared(provider))) return undefined;
-    const long = Object.entries(facts).filter(([key, value]) => LONG_TEXTS.includes(key) && typeof value === 'string');
-    const shortened = Object.fromEntries(long.map(([key, value]) => [key, oneLine(String(value), FLEET_EVENT_TEXT)]));
     const event: SiteEvent = {
       type: facts.type,
       incarnation,
       at: timeOf(at),
-      event: JSON.stringify({ ...facts, ...shortened, provider, ...(subject?.id !== undefined && { id: subject.id }) }),
+      event: JSON.stringify({ ...shortened(facts), provider, id: subject?.id }),
     };
     const length = this.#frame + Buffer.byteLength(event.event);
     if (length <= FLEET_MESSAGE) return event;
@@ -172,7 +170,7 @@ export class SiteEvents {
 function together(events: readonly KeptEvent[]): readonly string[][] {
   const groups: string[][] = [];
   let size = Infinity;
-  for (const text of events.map(textOf)) {
+  for (const { text } of events) {
     if (size >= FLEET_MESSAGE / 2) {
       groups.push([]);
       size = 0;
@@ -181,6 +179,13 @@ function together(events: readonly KeptEvent[]): readonly string[][] {
     size += Buffer.byteLength(text);
   }
   return groups;
+}
+
+/** The same, without the end of what is too long. */
+function shortened(facts: object): Readonly<Record<string, unknown>> {
+  const short: Record<string, unknown> = { ...facts };
+  for (const key of LONG_TEXTS) if (typeof short[key] === 'string') short[key] = oneLine(short[key], FLEET_EVENT_TEXT);
+  return short;
 }
 
 /** @param at microseconds since 1970 */
