@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
@@ -17,8 +17,8 @@ import { defaultStateDir, firstPasswordFile, OWN_ACCOUNT, ownAccountsFile } from
 export interface OwnConfig {
   readonly config: Config;
   readonly findings: readonly Finding[];
-  /** of the account admin, where it was made just now: the only time that it is known */
-  readonly newPassword: Handed | undefined;
+  /** the account admin was made just now */
+  readonly isAccountNew: boolean;
 }
 
 /** A secret for who has started the server: as it is, where a person looks on; else where it is kept. */
@@ -29,16 +29,14 @@ const linkFile = (): string => join(defaultStateDir(), 'page-link');
 /** By the file descriptor: to ask for Node's stream makes it. */
 const STDOUT = 1;
 
+/** What is printed may end up in a log, unless a person looks on. */
+const isWatched = (): boolean => isatty(STDOUT);
+
 /**
- * What is printed may end up in a log, unless a person looks on.
- * @param file for it otherwise; one of an earlier start is replaced, or goes
+ * Keeps a secret where this user alone can read it; one of an earlier start is replaced.
  * @throws Error of the file system
  */
-function handOver(secret: string, file: string): Handed {
-  if (isatty(STDOUT)) {
-    rmSync(file, { force: true });
-    return { shown: secret };
-  }
+function keep(secret: string, file: string): void {
   // made anew and put in its place: what is there would keep its mode, and a link would lead elsewhere
   const made = `${file}.${randomBytes(4).toString('hex')}`;
   try {
@@ -47,7 +45,6 @@ function handOver(secret: string, file: string): Handed {
   } finally {
     rmSync(made, { force: true });
   }
-  return { file };
 }
 
 const PASSWORD_LENGTH = 20;
@@ -100,18 +97,18 @@ listen = ["${PAGE_HOST}:${port}"]
 const providerTable = ({ name, table }: Finding): string =>
   `[providers.${name}]\n${Object.entries(table).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join('')}`;
 
-/** Makes the account with a random password where there is none yet. @returns the password if so */
-async function ensureAccount(): Promise<Handed | undefined> {
+/** Makes the account where there is none yet, with a random password that is kept until a start shows it. @returns whether it did */
+async function ensureAccount(): Promise<boolean> {
   const file = ownAccountsFile();
-  if (existsSync(file)) return undefined;
+  if (existsSync(file)) return false;
   const password = Array.from({ length: PASSWORD_LENGTH }, () => PASSWORD_CHARACTERS[randomInt(PASSWORD_CHARACTERS.length)]).join('');
   const note = '# Accounts of a start without a configuration file; `argo-server account` changes them.\n';
   makeFolder(dirname(file));
   const hash = await hashPassword(password);
   // before the account: one whose password nobody knows would stay
-  const handed = handOver(password, firstPasswordFile());
+  keep(password, firstPasswordFile());
   replaceFile(file, withAccount(file, note, OWN_ACCOUNT, hash, [{ instances: ['*'], commands: ['*'] }]));
-  return handed;
+  return true;
 }
 
 /**
@@ -120,58 +117,81 @@ async function ensureAccount(): Promise<Handed | undefined> {
  */
 export async function ownConfig({ catalogues }: Loaders, isAnyPort: boolean): Promise<OwnConfig> {
   pagePort ??= isAnyPort ? Promise.resolve(0) : findPagePort();
-  const [newPassword, findings, port] = await Promise.all([ensureAccount(), discover(), pagePort]);
+  const [isAccountNew, findings, port] = await Promise.all([ensureAccount(), discover(), pagePort]);
   const usable = findings.filter(({ instances }) => instances !== undefined);
   const isEmpty = usable.every(({ instances }) => instances === 0);
   const text = [readConfigFile(ownAccountsFile()), ...usable.map(providerTable), isEmpty ? DEMO_TABLE : '', pageTable(port)].join('\n');
   const config = await parseConfig(ownAccountsFile(), text, defaultStateDir(), catalogues);
-  return { config: { ...config, file: undefined }, findings: isEmpty ? [...findings, DEMO] : findings, newPassword };
+  return { config: { ...config, file: undefined }, findings: isEmpty ? [...findings, DEMO] : findings, isAccountNew };
 }
 
 /** What only this machine can reach. */
 const LOOPBACK = /^(127\.|\[::1\])/;
 
-/** Where the server can be reached. */
-export interface Places {
+/** How the server can be reached, and by which password. */
+export interface Ways {
   readonly address: string;
+  /** the first one of the account admin, where it still has that; undefined where nobody is told any more */
+  readonly password: Handed | undefined;
   /** the page's address, and a link that logs in there once, where that could be handed over; undefined where there is no page */
   readonly page: { readonly address: string; readonly link: Handed | undefined } | undefined;
 }
 
-/** @param code that logs in once */
-export function pageAt(address: string, code: string): Places['page'] {
+/**
+ * The first password, of this start or of one before that has not shown it: it may have failed, or had no person to show it to.
+ * Only to be asked for when it is printed next, since what is shown is kept no longer.
+ */
+export function firstPassword(): Handed | undefined {
+  const file = firstPasswordFile();
+  if (!existsSync(file)) return undefined;
+  if (!isWatched()) return { file };
   try {
-    return { address, link: handOver(`http://${address}/#login=${code}`, linkFile()) };
+    const shown = readFileSync(file, 'utf8').trim();
+    rmSync(file);
+    return { shown };
+  } catch {
+    return { file };
+  }
+}
+
+/** @param code that logs in once */
+export function pageAt(address: string, code: string): Ways['page'] {
+  const link = `http://${address}/#login=${code}`;
+  try {
+    if (isWatched()) {
+      rmSync(linkFile(), { force: true });
+      return { address, link: { shown: link } };
+    }
+    keep(link, linkFile());
+    return { address, link: { file: linkFile() } };
   } catch {
     // a disk that is full keeps nobody from logging in by password
     return { address, link: undefined };
   }
 }
 
-const passwordLine = (password: Handed | undefined): string => {
-  const kept = (file: string): string => `Its password is in ${file}, for this user alone; remove that file when you have read it.`;
-  if (password !== undefined) return `The account ${OWN_ACCOUNT} was made. ${'shown' in password ? `Its password is shown this once: ${password.shown}` : kept(password.file)}`;
-  const known = `The account ${OWN_ACCOUNT} was made at an earlier start`;
-  // that start may have failed before it could say so
-  if (existsSync(firstPasswordFile())) return `${known}. ${kept(firstPasswordFile())}`;
-  return `${known}; \`argo-server account passwd ${OWN_ACCOUNT}\` gives it a new password.`;
+const passwordLine = (isNew: boolean, password: Handed | undefined): string => {
+  const made = `The account ${OWN_ACCOUNT} was made${isNew ? '' : ' at an earlier start'}`;
+  if (password === undefined) return `${made}; \`argo-server account passwd ${OWN_ACCOUNT}\` gives it a new password.`;
+  if ('shown' in password) return `${made}. Its password is shown this once: ${password.shown}`;
+  return `${made}. Its password is in ${password.file}, for this user alone; remove that file when you have read it.`;
 };
 
-const pageLines = ({ address, link }: NonNullable<Places['page']>): string[] => (link !== undefined && 'shown' in link
+const pageLines = ({ address, link }: NonNullable<Ways['page']>): string[] => (link !== undefined && 'shown' in link
   ? [`The page, with a link that logs ${OWN_ACCOUNT} in once, within an hour:`, '', `  ${link.shown}`]
   : [`The page is http://${address}/.${link === undefined ? '' : ` A link that logs ${OWN_ACCOUNT} in once, within an hour, is in ${link.file}.`}`]);
 
 /** What a person reads who has just started the server for the first time. */
-export function greeting({ findings, newPassword, config }: OwnConfig, version: string, { address, page }: Places): string {
+export function greeting({ findings, isAccountNew, config }: OwnConfig, version: string, { address, password, page }: Ways): string {
   const lines = [`argo-server ${version} listens on ${address}${LOOPBACK.test(address) ? ', for this machine only' : ''}. There is no configuration file, so it looked around:`, ''];
   for (const { name, title, instances, reason } of findings) {
     lines.push(reason === undefined ? `  ${name.padEnd(6)}${title}: ${instances} ${instances === 1 ? 'instance' : 'instances'}` : `  -     ${title}: no, ${reason}`);
   }
   const names = config.providers.has('demo') ? 'lj' : 'NAME';
   const [host, port] = [address.slice(0, address.lastIndexOf(':')), address.slice(address.lastIndexOf(':') + 1)];
-  lines.push('', passwordLine(newPassword));
+  lines.push('', passwordLine(isAccountNew, password));
   if (page !== undefined) lines.push('', ...pageLines(page));
   lines.push('', 'A session to paste:', '', `  telnet ${host.replace(/[[\]]/g, '')} ${port}`, '  list',
-    `  auth ${OWN_ACCOUNT} ${newPassword !== undefined && 'shown' in newPassword ? newPassword.shown : 'PASSWORD'}`, `  status ${names}`, `  pause ${names}`, `  unpause ${names}`, '  exit', '');
+    `  auth ${OWN_ACCOUNT} ${password !== undefined && 'shown' in password ? password.shown : 'PASSWORD'}`, `  status ${names}`, `  pause ${names}`, `  unpause ${names}`, '  exit', '');
   return `${lines.join('\n')}\n`;
 }

@@ -43,5 +43,5 @@ export const ownAccountsFile = (): string => join(defaultStateDir(), 'accounts.c
 /** The account that is made there at the first start. */
 export const OWN_ACCOUNT = 'admin';
 
-/** Its first password, where that could not be shown to a person: it is there until somebody removes it, or it is another one. */
+/** Its first password, until a start has shown it to a person, somebody removes it, or it is another one. */
 export const firstPasswordFile = (): string => join(defaultStateDir(), 'admin-password');

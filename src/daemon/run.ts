@@ -69,13 +69,15 @@ async function configure(file: string | undefined, listen: string | undefined, l
   const place = listen === undefined ? undefined : parseListen(listen);
   loaders.plugins.begin();
   if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir(), loaders.catalogues), place), greet: () => undefined };
-  const { greeting, leavePagePort, ownConfig, PAGE_GATEWAY, pageAt } = await import('./first-start.js');
+  const { firstPassword, greeting, leavePagePort, ownConfig, PAGE_GATEWAY, pageAt } = await import('./first-start.js');
   const own = await ownConfig(loaders, place?.port === 0);
   const greet = (daemon: Daemon): void => {
     const [address = ''] = daemon.addresses();
     const [page] = daemon.gatewayAddresses(PAGE_GATEWAY);
     endWithReader();
-    process.stdout.write(greeting(own, packageVersion(), { address, page: page === undefined ? undefined : pageAt(page, daemon.loginCode(OWN_ACCOUNT)) }));
+    process.stdout.write(greeting(own, packageVersion(), {
+      address, password: firstPassword(), page: page === undefined ? undefined : pageAt(page, daemon.loginCode(OWN_ACCOUNT)),
+    }));
   };
   const elsewhere = async (error: unknown): Promise<Config | undefined> => {
     const { code, gateway } = error as { readonly code?: unknown; readonly gateway?: unknown };
