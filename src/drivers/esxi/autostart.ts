@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import { beforeSending } from '../../kit/within.js';
 import { at, flagOf, isRef, listOf, numberOf, sameRef, textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
-import { ask, order, type Context } from './context.js';
+import { ask, askVm, order, type Context } from './context.js';
 import type { Item } from './items.js';
 
 /** Whether a machine is started with its host: a setting of the host (HostAutoStartManager), also where a vCenter passes it on. */
@@ -21,16 +21,16 @@ interface Settings {
   readonly entry: VimValue | undefined;
 }
 
-/** @throws ArgoError WRONG STATE for a machine on no host; NOT SUPPORTED where its host tells of no such setting */
-async function readSettings(context: Context, { ref }: Item, signal: AbortSignal): Promise<Settings> {
-  const host = (await ask(context, ref, ['runtime.host'], signal)).get('runtime.host');
+/** @throws ArgoError as {@link askVm}; WRONG STATE for a machine on no host; NOT SUPPORTED where its host tells of no such setting */
+async function readSettings(context: Context, item: Item, id: string, signal: AbortSignal): Promise<Settings> {
+  const host = (await askVm(context, item, id, ['runtime.host'], signal)).get('runtime.host');
   if (!isRef(host)) throw new ArgoError('WRONG STATE', 'it is on no host');
   const manager = (await ofHost(ask(context, host, ['configManager.autoStartManager'], signal))).get('configManager.autoStartManager');
   if (!isRef(manager)) throw new ArgoError('NOT SUPPORTED', NOT_TOLD);
   const config = (await ofHost(ask(context, manager, ['config'], signal))).get('config');
   const entry = listOf(at(config, 'powerInfo')).find((one) => {
     const key = at(one, 'key');
-    return isRef(key) && sameRef(key, ref);
+    return isRef(key) && sameRef(key, item.ref);
   });
   return { manager, isEnabled: flagOf(at(config, 'defaults', 'enabled')), entry };
 }
@@ -44,22 +44,22 @@ const ofHost = <T>(question: Promise<T>): Promise<T> => question.catch((error: u
 const isStarted = (entry: VimValue | undefined): boolean => textOf(at(entry, 'startAction'))?.toLowerCase() === 'poweron';
 
 /** Only where the host starts machines at all is one started that is to be. @throws as {@link readSettings} */
-export async function readAutostart(context: Context, item: Item, signal: AbortSignal): Promise<boolean> {
-  const { isEnabled, entry } = await readSettings(context, item, signal);
+export async function readAutostart(context: Context, item: Item, id: string, signal: AbortSignal): Promise<boolean> {
+  const { isEnabled, entry } = await readSettings(context, item, id, signal);
   return isEnabled && isStarted(entry);
 }
 
 /** As {@link readAutostart}; undefined where that is not to be had. */
-export const autostartIfKnown = (context: Context, item: Item, signal: AbortSignal): Promise<boolean | undefined> =>
-  readAutostart(context, item, signal).catch((error: unknown) => {
+export const autostartIfKnown = (context: Context, item: Item, id: string, signal: AbortSignal): Promise<boolean | undefined> =>
+  readAutostart(context, item, id, signal).catch((error: unknown) => {
     signal.throwIfAborted();
     if (error instanceof ArgoError) return undefined;
     throw error;
   });
 
 /** The entry of this machine alone is sent, with how it is stopped as it was: those of others stay as they are. */
-export async function setAutostart(context: Context, item: Item, isOn: boolean, signal: AbortSignal): Promise<void> {
-  const { manager, isEnabled, entry } = await beforeSending(signal, () => readSettings(context, item, signal));
+export async function setAutostart(context: Context, item: Item, id: string, isOn: boolean, signal: AbortSignal): Promise<void> {
+  const { manager, isEnabled, entry } = await beforeSending(signal, () => readSettings(context, item, id, signal));
   if (isOn && !isEnabled) {
     throw new ArgoError('WRONG STATE', 'its host starts no machine by itself: that is off in the host\'s own settings (Autostart), or a cluster with HA has taken it over');
   }

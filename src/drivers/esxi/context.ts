@@ -5,12 +5,13 @@ import type { Method } from '../../protocols/vim/schema.js';
 import type { VimSession } from '../../protocols/vim/session.js';
 import type { Arguments } from '../../protocols/vim/soap-client.js';
 import { followTask } from '../../protocols/vim/tasks.js';
-import { isRef, type Ref, type VimValue } from '../../protocols/vim/value.js';
+import { flagOf, isRef, type Ref, type VimValue } from '../../protocols/vim/value.js';
 import { beforeSending } from '../../kit/within.js';
 import type { RosterOptions } from '../host/roster.js';
 import type { LoginOptions } from '../tls/options.js';
 import { explained } from './errors.js';
 import type { Inventory } from './inventory.js';
+import { IS_TEMPLATE, refuseAnother, VM_UUID, vmId, type Item } from './items.js';
 
 /** What the configuration says of one provider. */
 export interface EsxiOptions extends RosterOptions, LoginOptions {
@@ -35,6 +36,18 @@ export async function ask({ session }: Context, ref: Ref, paths: readonly string
   const read = await explained('question', () => readProperties(session, [{ ref, paths }], signal));
   const properties = read.get(ref.value);
   if (properties === undefined) throw new ArgoError('NO SUCH INSTANCE', 'it is gone since the last listing');
+  return properties;
+}
+
+/**
+ * Properties of a virtual machine, and by the same answer whether it still is that one: references are reused, and a template is none.
+ * @param id of the machine that is meant, as people were shown it: what is held of the object may be another's by now
+ * @throws ArgoError NO SUCH INSTANCE where it is gone, has become a template, or another one has taken its place
+ */
+export async function askVm(context: Context, { ref }: Item, id: string, paths: readonly string[], signal: AbortSignal): Promise<Properties> {
+  const properties = await ask(context, ref, [...paths, VM_UUID, IS_TEMPLATE], signal);
+  refuseAnother(vmId({ ref, properties }), id);
+  if (flagOf(properties.get(IS_TEMPLATE))) throw new ArgoError('NO SUCH INSTANCE', 'it is a template now');
   return properties;
 }
 

@@ -11,7 +11,7 @@ import { explain, explained, isHidden, questionOf, vmState } from './errors.js';
 import { Maintenance, type HostContext } from './host-power.js';
 import { createHost } from './host.js';
 import { Inventory, type Listener } from './inventory.js';
-import { HOST_UUID, hostUuid, isConnectedHost, isHost, objectName, PATHS, PATHS_WITH_VAPPS, vAppId, vmId, wakingMac, type Item } from './items.js';
+import { HOST_UUID, hostUuid, IS_TEMPLATE, isConnectedHost, isHost, objectName, PATHS, PATHS_WITH_VAPPS, vAppId, VM_UUID, vmId, wakingMac, type Item } from './items.js';
 import { createVApp, isVApp, vAppName, vAppState } from './vapp.js';
 import { Vm } from './vm.js';
 import { inOrder } from '../../kit/text.js';
@@ -22,7 +22,7 @@ const nameOf = ({ machine }: Sighting): string => machine.name;
 const HOST_PORT = 443;
 
 /** What makes another machine of an object, rather than another state of the same. */
-const IDENTITY = new Set(['name', 'parentVApp', 'config.template', 'config.instanceUuid', 'config.managedBy', HOST_UUID]);
+const IDENTITY = new Set(['name', 'parentVApp', IS_TEMPLATE, VM_UUID, 'config.managedBy', HOST_UUID]);
 /** What a state is told by. */
 const STATE = new Set(['runtime.powerState', 'runtime.connectionState', 'summary']);
 

@@ -6,6 +6,7 @@ import { LoginRefusedFault, TaskLostError, VimFault, VimTransportError } from '.
 import type { Properties } from '../../protocols/vim/properties.js';
 import { at, flagOf, listOf, textOf, type VimValue } from '../../protocols/vim/value.js';
 import type { PowerState } from '../driver.js';
+import { IS_TEMPLATE } from './items.js';
 
 /** What is said to users of what vSphere answers, or fails to. */
 
@@ -87,7 +88,7 @@ export function vmState(properties: Properties): PowerState {
 
 /** Templates, and the agents that a cluster runs for itself, which nobody may touch. */
 export function isHidden(properties: Properties): boolean {
-  return flagOf(properties.get('config.template'))
+  return flagOf(properties.get(IS_TEMPLATE))
     || at(properties.get('config.managedBy'), 'extensionKey') === 'com.vmware.vim.eam'
     || /^vCLS[ -]/.test(textOf(properties.get('name')) ?? '');
 }

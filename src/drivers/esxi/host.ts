@@ -23,8 +23,26 @@ const FACT_PATHS = [
   'summary.config.product.fullName', 'runtime.connectionState', 'runtime.inMaintenanceMode',
 ];
 
+/**
+ * Properties of a host, and by the same answer whether it still is that one: references are reused after a restore from
+ * backup, which the server may not have told of yet.
+ * @throws ArgoError NO SUCH INSTANCE where it is gone, or another one has taken its place
+ */
+async function askHost(context: Context, item: Item, paths: readonly string[], signal: AbortSignal): Promise<Properties> {
+  // Kept, since what is held of it may be replaced while the server is asked.
+  const shown = hostUuid(item);
+  const properties = await ask(context, item.ref, [...paths, HOST_UUID], signal);
+  try {
+    refuseAnother(hostUuid({ properties }), shown);
+  } catch (error) {
+    void context.inventory.doubt(item);
+    throw error;
+  }
+  return properties;
+}
+
 async function readFacts(context: Context, item: Item, address: string, signal: AbortSignal): Promise<Facts> {
-  const now = await ask(context, item.ref, FACT_PATHS, signal);
+  const now = await askHost(context, item, FACT_PATHS, signal);
   const uuid = textOf(now.get('summary.hardware.uuid'));
   const cpus = numberOf(now.get('summary.hardware.numCpuThreads'));
   const memory = numberOf(now.get('summary.hardware.memorySize'));
@@ -42,7 +60,7 @@ async function readFacts(context: Context, item: Item, address: string, signal: 
 }
 
 async function readBoot(context: Context, item: Item, signal: AbortSignal): Promise<Date> {
-  const booted = (await ask(context, item.ref, ['runtime.bootTime'], signal)).get('runtime.bootTime');
+  const booted = (await askHost(context, item, ['runtime.bootTime'], signal)).get('runtime.bootTime');
   if (booted instanceof Date) return booted;
   throw new ArgoError('NOT SUPPORTED', 'vSphere does not tell since when it runs');
 }
@@ -70,11 +88,11 @@ class ManagersWord {
     this.#ending = item && bootOf(item.properties);
   }
 
-  /** @returns `unknown` for one that is called connected, but may be so no longer; `off` also where the manager does not answer */
+  /** @returns `unknown` for one that is called connected, but may be so no longer; `off` also where the manager does not answer, or knows another one in its place */
   async ask(signal: AbortSignal): Promise<Word> {
     const item = this.#find();
     if (item === undefined) return 'off';
-    const said = await within(MANAGER_LIMIT_MS, [signal], (limit) => ask(this.#context, item.ref, STATE_PATHS, limit)).catch(() => undefined);
+    const said = await within(MANAGER_LIMIT_MS, [signal], (limit) => askHost(this.#context, item, STATE_PATHS, limit)).catch(() => undefined);
     if (said === undefined) return 'off';
     const isConnected = isConnectedHost(said);
     if (!isConnected || bootOf(said) !== this.#ending) this.#ending = undefined;
@@ -84,17 +102,9 @@ class ManagersWord {
   }
 }
 
-/** Before an order: references are reused after a restore from backup, which the server may not have told of yet. @returns the item */
+/** Before an order. @returns the item */
 async function unlessAnother(context: Context, item: Item, signal: AbortSignal): Promise<Item> {
-  // Kept, since what is held of it may be replaced while the server is asked.
-  const shown = hostUuid(item);
-  const properties = await beforeSending(signal, () => ask(context, item.ref, [HOST_UUID], signal));
-  try {
-    refuseAnother(hostUuid({ properties }), shown);
-  } catch (error) {
-    void context.inventory.doubt(item);
-    throw error;
-  }
+  await beforeSending(signal, () => askHost(context, item, [], signal));
   return item;
 }
 

@@ -4,13 +4,17 @@ import { at, decodeName, flagOf, listOf, textOf, type Ref, type VimValue } from 
 
 /** The objects of a server's inventory, and what is held of them. */
 
+/** What tells one virtual machine from another, besides its reference. */
+export const VM_UUID = 'config.instanceUuid';
+/** Templates are not shown. */
+export const IS_TEMPLATE = 'config.template';
 /** What tells one host from another. */
 export const HOST_UUID = 'hardware.systemInfo.uuid';
 
 /** What is held of each machine; the rest is asked for when somebody wants it. */
 export const PATHS = {
   VirtualMachine: [
-    'name', 'config.template', 'config.instanceUuid', 'config.managedBy', 'config.changeVersion', 'runtime.powerState', 'runtime.connectionState',
+    'name', IS_TEMPLATE, VM_UUID, 'config.managedBy', 'config.changeVersion', 'runtime.powerState', 'runtime.connectionState',
     'runtime.host', 'runtime.bootTime', 'runtime.question', 'guest.guestState', 'guest.hostName', 'guest.ipAddress',
   ],
   HostSystem: [
@@ -63,7 +67,7 @@ interface Told {
 }
 
 /** Names are not unique, and references are reused after a restore from backup: both together are. */
-export const vmId = ({ ref, properties }: Told): string => `${ref.value}:${textOf(properties.get('config.instanceUuid')) ?? 'unknown'}`;
+export const vmId = ({ ref, properties }: Told): string => `${ref.value}:${textOf(properties.get(VM_UUID)) ?? 'unknown'}`;
 
 export const vAppId = ({ ref, properties }: Told): string => `${ref.value}:${textOf(at(properties.get('summary'), 'instanceUuid')) ?? 'vapp'}`;
 

@@ -1,36 +1,29 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Properties } from '../../protocols/vim/properties.js';
-import { at, decodeName, flagOf, isRef, listOf, numberOf, textOf, type VimValue } from '../../protocols/vim/value.js';
+import { at, decodeName, isRef, listOf, numberOf, textOf, type VimValue } from '../../protocols/vim/value.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { autostartIfKnown } from './autostart.js';
-import { ask, type Context } from './context.js';
+import { ask, askVm, type Context } from './context.js';
 import { explained, questionOf, vmState } from './errors.js';
-import { refuseAnother, vmId, type Item } from './items.js';
+import type { Item } from './items.js';
 
-/** What can be read of one virtual machine. */
+/** What can be read of one virtual machine, by its id as people were shown it ({@link askVm}). */
 
 const MIB = 1024n * 1024n;
 const KIB = 1024n;
 
-/**
- * The state now. An object that has come to be another machine is none that we know.
- * @param id of the machine that is meant, as people were shown it: what is held of the object may be another's by now
- */
-export async function readState(context: Context, { ref }: Item, id: string, signal: AbortSignal): Promise<PowerState> {
-  const now = await ask(context, ref, ['runtime.powerState', 'runtime.connectionState', 'config.instanceUuid', 'config.template'], signal);
-  refuseAnother(vmId({ ref, properties: now }), id);
-  if (flagOf(now.get('config.template'))) throw new ArgoError('NO SUCH INSTANCE', 'it is a template now');
-  return vmState(now);
+export async function readState(context: Context, item: Item, id: string, signal: AbortSignal): Promise<PowerState> {
+  return vmState(await askVm(context, item, id, ['runtime.powerState', 'runtime.connectionState'], signal));
 }
 
 /** The time of power on, and how often the guest has come up since: a reset leaves the first as it is. */
-export async function readBootMark(context: Context, item: Item, signal: AbortSignal): Promise<string> {
-  const booted = (await ask(context, item.ref, ['runtime.bootTime'], signal)).get('runtime.bootTime');
+export async function readBootMark(context: Context, item: Item, id: string, signal: AbortSignal): Promise<string> {
+  const booted = (await askVm(context, item, id, ['runtime.bootTime'], signal)).get('runtime.bootTime');
   return `${booted instanceof Date ? booted.toISOString() : 'off'}.${item.boots}`;
 }
 
-export async function readUptime(context: Context, item: Item, signal: AbortSignal): Promise<number> {
-  const now = await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState', 'runtime.bootTime', 'summary.quickStats.uptimeSeconds'], signal);
+export async function readUptime(context: Context, item: Item, id: string, signal: AbortSignal): Promise<number> {
+  const now = await askVm(context, item, id, ['runtime.powerState', 'runtime.connectionState', 'runtime.bootTime', 'summary.quickStats.uptimeSeconds'], signal);
   requireOn(now);
   const told = numberOf(now.get('summary.quickStats.uptimeSeconds'));
   if (told !== undefined && told > 0) return told;
@@ -45,8 +38,8 @@ export function requireOn(properties: Properties): void {
 }
 
 /** The share of what it may use of its host's processors (VirtualMachineQuickStats, MHz). */
-export async function readLoad(context: Context, item: Item, signal: AbortSignal): Promise<Load> {
-  const now = await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState', 'runtime.maxCpuUsage', 'summary.quickStats.overallCpuUsage'], signal);
+export async function readLoad(context: Context, item: Item, id: string, signal: AbortSignal): Promise<Load> {
+  const now = await askVm(context, item, id, ['runtime.powerState', 'runtime.connectionState', 'runtime.maxCpuUsage', 'summary.quickStats.overallCpuUsage'], signal);
   requireOn(now);
   const used = numberOf(now.get('summary.quickStats.overallCpuUsage'));
   const most = numberOf(now.get('runtime.maxCpuUsage'));
@@ -55,8 +48,8 @@ export async function readLoad(context: Context, item: Item, signal: AbortSignal
 }
 
 /** Its addresses as VMware Tools tell them; none without those. */
-export async function readIps(context: Context, item: Item, signal: AbortSignal): Promise<string[]> {
-  return ipsOf(await ask(context, item.ref, ['guest.ipAddress', 'guest.net'], signal));
+export async function readIps(context: Context, item: Item, id: string, signal: AbortSignal): Promise<string[]> {
+  return ipsOf(await askVm(context, item, id, ['guest.ipAddress', 'guest.net'], signal));
 }
 
 /** An address of the guest's own link leads nowhere. */
@@ -73,18 +66,18 @@ export interface Devices {
 }
 
 /** The devices of each machine: much to send, and read again only when its configuration has changed. */
-const devicesOf = new WeakMap<Item, { readonly version: string; readonly devices: Devices }>();
+const devicesOf = new WeakMap<Item, { readonly id: string; readonly version: string; readonly devices: Devices }>();
 
-export async function readDevices(context: Context, item: Item, signal: AbortSignal): Promise<Devices> {
+export async function readDevices(context: Context, item: Item, id: string, signal: AbortSignal): Promise<Devices> {
   const version = textOf(item.properties.get('config.changeVersion'));
   const known = devicesOf.get(item);
-  if (known !== undefined && known.version === version) return known.devices;
-  const list = listOf((await ask(context, item.ref, ['config.hardware.device'], signal)).get('config.hardware.device'));
+  if (known?.id === id && known.version === version) return known.devices;
+  const list = listOf((await askVm(context, item, id, ['config.hardware.device'], signal)).get('config.hardware.device'));
   const devices = {
     macs: list.map((device) => textOf(at(device, 'macAddress'))).filter((mac) => mac !== undefined),
     disks: list.filter((device) => at(device, '$type') === 'VirtualDisk').map(toDisk),
   };
-  if (version !== undefined) devicesOf.set(item, { version, devices });
+  if (version !== undefined) devicesOf.set(item, { id, version, devices });
   return devices;
 }
 
@@ -107,10 +100,10 @@ const INFO_PATHS = [
   'runtime.connectionState', 'guest.ipAddress', 'guest.net', 'guest.hostName', 'guest.toolsRunningStatus',
 ];
 
-export async function readFacts(context: Context, item: Item, signal: AbortSignal): Promise<Facts> {
-  const [now, autostart] = await Promise.all([ask(context, item.ref, INFO_PATHS, signal), autostartIfKnown(context, item, signal)]);
+export async function readFacts(context: Context, item: Item, id: string, signal: AbortSignal): Promise<Facts> {
+  const [now, autostart] = await Promise.all([askVm(context, item, id, INFO_PATHS, signal), autostartIfKnown(context, item, id, signal)]);
   const isKnown = now.get('runtime.connectionState') === 'connected';
-  const { macs, disks } = isKnown ? await readDevices(context, item, signal) : { macs: [], disks: [] };
+  const { macs, disks } = isKnown ? await readDevices(context, item, id, signal) : { macs: [], disks: [] };
   const ips = ipsOf(now);
   const cpus = numberOf(now.get('summary.config.numCpu'));
   const memory = numberOf(now.get('summary.config.memorySizeMB'));
@@ -163,8 +156,8 @@ const COUNTERS = { rx: 'net.received.average', tx: 'net.transmitted.average' } a
 const counters = new WeakMap<Context, ReadonlyMap<string, number>>();
 
 /** Bytes received or sent in the last hour, or since it was started where that is less. */
-export async function readTraffic(context: Context, item: Item, side: 'rx' | 'tx', signal: AbortSignal): Promise<bigint> {
-  requireOn(await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState'], signal));
+export async function readTraffic(context: Context, item: Item, id: string, side: 'rx' | 'tx', signal: AbortSignal): Promise<bigint> {
+  requireOn(await askVm(context, item, id, ['runtime.powerState', 'runtime.connectionState'], signal));
   const counterId = (await counterIds(context, signal)).get(COUNTERS[side]);
   if (counterId === undefined) throw new ArgoError('NOT SUPPORTED', `vSphere does not count ${COUNTERS[side]}`);
   const querySpec = [{

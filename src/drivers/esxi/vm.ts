@@ -24,7 +24,7 @@ export class Vm implements Machine {
   }
 
   status(signal: AbortSignal): Promise<PowerState> {
-    return this.#unlessGone((context, item) => readings.readState(context, item, this.id, signal), signal);
+    return this.#read(readings.readState, signal);
   }
 
   start(signal: AbortSignal): Promise<void> {
@@ -66,50 +66,50 @@ export class Vm implements Machine {
   }
 
   bootMark(signal: AbortSignal): Promise<string> {
-    return this.#unlessGone(readings.readBootMark, signal);
+    return this.#read(readings.readBootMark, signal);
   }
 
   get autostart(): Autostart {
     return {
-      read: (signal) => this.#unlessGone(readAutostart, signal),
-      set: (isOn, signal) => this.#unlessGone(async (context, item) => {
-        // Nobody reads the state before this order.
-        await beforeSending(signal, () => readings.readState(context, item, this.id, signal));
-        await setAutostart(context, item, isOn, signal);
-      }, signal),
+      read: (signal) => this.#read(readAutostart, signal),
+      set: (isOn, signal) => this.#unlessGone((context, item) => setAutostart(context, item, this.id, isOn, signal), signal),
     };
   }
 
   info(signal: AbortSignal): Promise<Facts> {
-    return this.#unlessGone(readings.readFacts, signal);
+    return this.#read(readings.readFacts, signal);
   }
 
   ip(signal: AbortSignal): Promise<string[]> {
-    return this.#unlessGone(readings.readIps, signal);
+    return this.#read(readings.readIps, signal);
   }
 
   async mac(signal: AbortSignal): Promise<readonly string[]> {
-    return (await this.#unlessGone(readings.readDevices, signal)).macs;
+    return (await this.#read(readings.readDevices, signal)).macs;
   }
 
   async disk(signal: AbortSignal): Promise<readonly Disk[]> {
-    return (await this.#unlessGone(readings.readDevices, signal)).disks;
+    return (await this.#read(readings.readDevices, signal)).disks;
   }
 
   uptime(signal: AbortSignal): Promise<number> {
-    return this.#unlessGone(readings.readUptime, signal);
+    return this.#read(readings.readUptime, signal);
   }
 
   load(signal: AbortSignal): Promise<Load> {
-    return this.#unlessGone(readings.readLoad, signal);
+    return this.#read(readings.readLoad, signal);
   }
 
   rx(signal: AbortSignal): Promise<bigint> {
-    return this.#unlessGone((context, item) => readings.readTraffic(context, item, 'rx', signal), signal);
+    return this.#read((context, item, id) => readings.readTraffic(context, item, id, 'rx', signal), signal);
   }
 
   tx(signal: AbortSignal): Promise<bigint> {
-    return this.#unlessGone((context, item) => readings.readTraffic(context, item, 'tx', signal), signal);
+    return this.#read((context, item, id) => readings.readTraffic(context, item, id, 'tx', signal), signal);
+  }
+
+  #read<T>(reading: (context: Context, item: Item, id: string, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    return this.#unlessGone((context, item) => reading(context, item, this.id, signal), signal);
   }
 
   /** A machine that is another one, or none any more, without a word of its server is looked at anew. */

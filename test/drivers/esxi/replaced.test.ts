@@ -3,7 +3,15 @@ import { val, vAppSummary, type Answer, type Element, type VimDouble } from '../
 import { until } from '../../support/until.js';
 import { find, refusal, setUp, soon } from './open-driver.js';
 
-/** An object that has come to be another machine, as after a restore from backup: orders of those who were shown the former must not reach it. */
+/**
+ * An object that has come to be another machine, as after a restore from backup: orders of those who were shown the former
+ * must not reach it, and they are told nothing of it.
+ */
+
+/** What is read of a host. */
+const OF_A_HOST = ['info', 'uptime', 'bootMark'] as const;
+/** What is read of a machine beside its state and its autostart. */
+const READINGS = [...OF_A_HOST, 'ip', 'mac', 'disk', 'load', 'rx', 'tx'] as const;
 
 /** Bob's machine takes the place of Alice's, without a word. */
 function replace({ objects }: VimDouble): void {
@@ -58,6 +66,23 @@ await t.test('news of it', async (t) => {
   t.same(vim.calls.filter((call) => call.endsWith('VM_Task') || call.endsWith('Guest')), [], 'nothing was ordered');
 });
 
+await t.test('a reading before any news of it', async (t) => {
+  const becomeTemplate = ({ objects }: VimDouble): void => void objects.get('vm-1')!.properties.set('config.template', val('boolean', true));
+  for (const [change, detail] of [[replace, /another machine/], [becomeTemplate, /a template/]] as const) {
+    for (const reading of [...READINGS, 'autostart'] as const) {
+      const { vim, driver } = await setUp(t);
+      vim.addVm('vm-1', { name: val('string', 'alice') });
+      const alice = await find(driver, 'alice');
+      change(vim);
+      const asked = vim.count('RetrievePropertiesEx');
+      const answer = reading === 'autostart' ? alice.autostart!.read(soon()) : alice[reading]!(soon());
+      t.match(await refusal(answer as Promise<unknown>), { phrase: 'NO SUCH INSTANCE', detail }, reading);
+      // info asks for its parts at once, and is refused by the first answer
+      if (reading !== 'info') t.equal(vim.count('RetrievePropertiesEx') - asked, 1, `${reading}: by the question itself`);
+    }
+  }
+});
+
 await t.test('what is told of a machine that told no uuid before', async (t) => {
   const { vim, driver } = await setUp(t);
   vim.addVm('vm-1');
@@ -83,8 +108,8 @@ await t.test('a host', async (t) => {
   vim.addHost('host-1', { name: val('string', '127.0.0.1'), 'hardware.systemInfo.uuid': val('string', 'uuid-of-1') });
   const host = await find(driver, '127.0.0.1');
   vim.objects.get('host-1')!.properties.set('hardware.systemInfo.uuid', val('string', 'uuid-of-2'));
-  for (const step of ['powerOff', 'suspend', 'resume'] as const) {
-    t.equal((await refusal(host[step]!(soon()))).phrase, 'NO SUCH INSTANCE', step);
+  for (const step of ['powerOff', 'suspend', 'resume', ...OF_A_HOST] as const) {
+    t.equal((await refusal(host[step]!(soon()) as Promise<unknown>)).phrase, 'NO SUCH INSTANCE', step);
   }
   t.same(vim.calls.filter((call) => call.endsWith('Host_Task') || call.includes('StandBy')), [], 'nothing was ordered');
 });
