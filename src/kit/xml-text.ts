@@ -3,6 +3,20 @@ const ESCAPES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&
 /** What nearly all texts are: nothing in it is escaped. */
 const PLAIN = /^[\x20!#-%(-;=?-~]*$/;
 
+/**
+ * Whether a document costs more to parse in one go than it should: that is told by how many tags and attributes it has at most,
+ * and by its length.
+ * @param most marks: `<` and `=`
+ */
+export function isCostlyXml(xml: string, most: { readonly characters: number; readonly marks: number }): boolean {
+  if (xml.length > most.characters) return true;
+  let marks = 0;
+  for (const mark of '<=') {
+    for (let at = xml.indexOf(mark); at !== -1 && marks <= most.marks; at = xml.indexOf(mark, at + 1)) marks += 1;
+  }
+  return marks > most.marks;
+}
+
 /** A text as content or attribute of XML. @throws RangeError for characters that XML cannot carry (XML 1.0, "Char") */
 export function escapeXml(text: string): string {
   if (PLAIN.test(text)) return text;

@@ -1,6 +1,7 @@
 import { XMLParser } from 'fast-xml-parser';
 import * as v from 'valibot';
-import { escapeXml } from '../../kit/xml-text.js';
+import { ArgoError } from '../../kit/errors.js';
+import { escapeXml, isCostlyXml } from '../../kit/xml-text.js';
 
 /** The XML in which libvirt describes things, read and written. */
 
@@ -9,10 +10,18 @@ export type Element = { readonly [name: string]: unknown };
 
 export const isElement = v.is.bind(null, v.record(v.string(), v.unknown())) as (value: unknown) => value is Element;
 
+/** Of one description: those of hosts with hundreds of CPUs have some hundred thousand characters, machines a tenth of that. */
+const MOST = { characters: 1024 * 1024, marks: 100_000 };
+
+/** @throws ArgoError FAILED for what would keep everybody waiting while it is read */
+export function refuseCostly(xml: string): void {
+  if (isCostlyXml(xml, MOST)) throw new ArgoError('FAILED', 'libvirt describes it at a length that is not read');
+}
+
 /**
  * Makes a reader of documents, whose answer holds the outermost element.
  * @param lists paths, with points, of elements that there may be several of: they are lists however many there are
- * @returns throws an Error where it is not XML
+ * @returns throws an Error where it is not XML, and as {@link refuseCostly}
  */
 export function createReader(lists: readonly string[]): (xml: string) => Element {
   const areLists = new Set(lists);
@@ -24,6 +33,7 @@ export function createReader(lists: readonly string[]): (xml: string) => Element
     isArray: (_name, path) => areLists.has(String(path)),
   });
   return (xml) => {
+    refuseCostly(xml);
     const document: unknown = parser.parse(xml);
     return isElement(document) ? document : {};
   };

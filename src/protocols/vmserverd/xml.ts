@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { SaxesParser, type SaxesTagPlain } from 'saxes';
-import { VMSERVERD_ATTRIBUTES, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS } from '../../kit/vmserverd-limits.js';
+import { VMSERVERD_ATTRIBUTES, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS, VMSERVERD_WITHOUT_TAG } from '../../kit/vmserverd-limits.js';
 import { CODES, OperationError } from './codes.js';
 import type { Element } from './shape.js';
 
@@ -18,6 +18,9 @@ type Open = Element & { text: string; readonly children: Element[] };
 
 /** XML itself allows the controls of Latin-1 (U+0080 to U+009F) and DEL, which a terminal or a log may obey. */
 const CONTROLS = /[\x7F-\x9F]/;
+
+/** What document types, sections and comments begin with; in a document that is read, it stands nowhere else either. */
+const DECLARATION = '<!';
 
 export const badXml = (words: string): OperationError => new OperationError(CODES.BAD_XML, words);
 
@@ -38,6 +41,10 @@ export class XmlReader {
   #bytes = 0;
   #elements = 0;
   #attributes = 0;
+  /** characters since a tag began or ended */
+  #withoutTag = 0;
+  /** the last character that was parsed */
+  #last = '';
 
   constructor(limits: DocumentLimits = REQUEST_LIMITS) {
     this.#limits = limits;
@@ -46,31 +53,40 @@ export class XmlReader {
     parser.on('xmldecl', ({ version, encoding }) => {
       if (version !== '1.0' || (encoding !== undefined && !/^(?:utf-8|us-ascii)$/i.test(encoding))) throw badXml('only XML 1.0 in UTF-8 is read here');
     });
-    for (const event of ['doctype', 'cdata', 'comment', 'processinginstruction'] as const) {
-      parser.on(event, () => { throw badXml('document types, CDATA sections, comments and processing instructions are not read here'); });
-    }
+    parser.on('processinginstruction', forbid);
     parser.on('attribute', () => {
       if ((this.#attributes += 1) > VMSERVERD_ATTRIBUTES) throw badXml(`more than ${VMSERVERD_ATTRIBUTES} attributes`);
     });
     parser.on('text', (text) => this.#addText(text));
     parser.on('opentag', (tag) => this.#begin(tag));
-    parser.on('closetag', () => void this.#open.pop());
+    parser.on('closetag', () => this.#end());
+    // Not one more: with eight, V8 keeps the parser's fields in a table, and all takes twice the time. So document types,
+    // sections and comments are noticed before they are parsed.
   }
 
   /** @throws OperationError BAD_XML; then it is of no more use */
   write(bytes: Uint8Array): void {
     if ((this.#bytes += bytes.length) > this.#limits.bytes) throw badXml(`more than ${this.#limits.bytes} bytes`);
-    this.#parser.write(this.#toText(bytes));
+    this.#parse(this.#toText(bytes));
   }
 
   /** The document is at its end; what is written from now on is of the next. @throws OperationError BAD_XML; then it is of no more use */
   end(): Element {
-    if (this.#decoder) this.#parser.write(this.#decode(this.#decoder));
+    if (this.#decoder) this.#parse(this.#decode(this.#decoder));
     this.#parser.close();
     const root = this.#root!;
     this.#root = this.#decoder = undefined;
-    this.#bytes = this.#elements = this.#attributes = 0;
+    this.#bytes = this.#elements = this.#attributes = this.#withoutTag = 0;
+    this.#last = '';
     return root;
+  }
+
+  #parse(text: string): void {
+    if (text.includes(DECLARATION) || (this.#last + text.charAt(0)) === DECLARATION) forbid();
+    this.#withoutTag += text.length;
+    this.#parser.write(text);
+    if (this.#withoutTag > VMSERVERD_WITHOUT_TAG) throw badXml(`more than ${VMSERVERD_WITHOUT_TAG} characters without a tag`);
+    this.#last = text.slice(-1) || this.#last;
   }
 
   #toText(bytes: Uint8Array): string {
@@ -93,7 +109,13 @@ export class XmlReader {
     if (inner) inner.text += text;
   }
 
+  #end(): void {
+    this.#withoutTag = 0;
+    this.#open.pop();
+  }
+
   #begin({ name }: SaxesTagPlain): void {
+    this.#withoutTag = 0;
     if ((this.#elements += 1) > this.#limits.elements) throw badXml(`more than ${this.#limits.elements} elements`);
     const outer = this.#open.at(-1);
     const element: Open = { name, text: '', children: [] };
@@ -101,6 +123,10 @@ export class XmlReader {
     outer?.children.push(element);
     this.#root ??= element;
   }
+}
+
+function forbid(): never {
+  throw badXml('document types, CDATA sections, comments and processing instructions are not read here');
 }
 
 /** One whole document, as {@link XmlReader} takes it. @throws OperationError BAD_XML */

@@ -79,7 +79,7 @@ export class Channel {
     const body = sealing ? writeFrame(await this.#seal(plain, sealing)) : plain;
     const reply = await this.#post({ ...this.#admission?.headers, 'content-type': sealing ? SEALED_TYPE : SOAP_TYPE }, body, signal);
     try {
-      return readAnswer(decode(await this.#open(reply, sealing, envelope.isOrder)), envelope);
+      return await readAnswer(decode(await this.#open(reply, sealing, envelope.isOrder)), envelope);
     } catch (error) {
       if (error instanceof WmiAnswerError) this.close();
       throw error;

@@ -103,8 +103,8 @@ export function writeInvoke(to: Addressee, path: WmiPath, method: string, parame
  * What an answer's body holds.
  * @throws WmiFault for a fault; WmiAnswerError for what is no SOAP, or answers another request
  */
-export function readAnswer(text: string, { id, isKeyed }: Envelope): XmlElement {
-  const envelope = readXml(text);
+export async function readAnswer(text: string, { id, isKeyed }: Envelope): Promise<XmlElement> {
+  const envelope = await readXml(text);
   if (envelope.name !== 'Envelope' || envelope.namespace !== Namespace.soap) throw new WmiAnswerError('it answers with XML that is no SOAP');
   const content = child(envelope, Namespace.soap, 'Body')?.children[0];
   const relates = child(child(envelope, Namespace.soap, 'Header'), Namespace.addressing, 'RelatesTo')?.text.trim();

@@ -1,4 +1,5 @@
 import { SaxesParser, type SaxesAttributeNS, type SaxesTagNS } from 'saxes';
+import { Slices } from '../../kit/slices.js';
 import { WmiAnswerError } from '../wmi/errors.js';
 
 /** Of what is said in WS-Management. */
@@ -31,6 +32,14 @@ type Scope = ReadonlyMap<string, string>;
 
 /** Of elements: WMI's own go to a dozen. */
 const DEPTH_LIMIT = 100;
+/** Elements, attributes and pieces of texts: they, and not the bytes, are what takes memory and time. An answer of the length that is asked for has a tenth. */
+const NODE_LIMIT = 500_000;
+/** Attributes of one element, and prefixes that are declared at a time: all of them are looked through, and copied for each that declares one more. */
+const ATTRIBUTE_LIMIT = 64;
+/** Characters without a tag that begins or ends: texts, names and attributes are held as a whole, and copied in one go. Exact to a piece that is parsed at once. */
+const WITHOUT_TAG_LIMIT = 1024 * 1024;
+/** Characters that are parsed before it is asked whether everyone else should get a turn. */
+const PARSED_AT_ONCE = 1024;
 
 const NO_PREFIXES: Scope = new Map();
 const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
@@ -40,33 +49,86 @@ type Open = XmlElement & { text: string; readonly children: XmlElement[] };
 /**
  * Reads what SOAP is made of: elements, attributes, text, CDATA sections and comments. SOAP forbids
  * document types and processing instructions (SOAP 1.2 Part 1, section 5), so there are no entities but
- * the five of XML itself, and nothing is ever fetched or expanded.
+ * the five of XML itself, and nothing is ever fetched or expanded. Others get their turns in between.
  * @throws WmiAnswerError for all else
  */
-export function readXml(source: string): XmlElement {
-  const parser = new SaxesParser({ xmlns: true, position: false });
-  const open: Open[] = [];
-  let root: XmlElement | undefined;
-  const add = (text: string): void => {
-    const inner = open.at(-1);
+export async function readXml(source: string): Promise<XmlElement> {
+  const reader = new XmlReader();
+  const slices = new Slices();
+  for (let from = 0; from < source.length; from += PARSED_AT_ONCE) {
+    if (slices.isOverNow()) await slices.pause();
+    reader.write(source.slice(from, from + PARSED_AT_ONCE));
+  }
+  return reader.end();
+}
+
+/** As {@link readXml}, piece by piece. */
+export class XmlReader {
+  readonly #parser = new SaxesParser({ xmlns: true, position: false });
+  readonly #open: Open[] = [];
+  #root: XmlElement | undefined;
+  #nodes = 0;
+  /** of the element that begins */
+  #attributes = 0;
+  /** characters since a tag began or ended */
+  #withoutTag = 0;
+
+  constructor() {
+    const parser = this.#parser;
+    parser.on('error', refuse);
+    parser.on('doctype', forbid);
+    parser.on('processinginstruction', forbid);
+    parser.on('attribute', () => this.#addAttribute());
+    parser.on('text', (text) => this.#addText(text));
+    parser.on('cdata', (text) => this.#addText(text));
+    parser.on('opentag', (tag) => this.#begin(tag));
+    parser.on('closetag', () => this.#end());
+  }
+
+  /** @throws WmiAnswerError; then it is of no more use */
+  write(text: string): void {
+    this.#withoutTag += text.length;
+    this.#parser.write(text);
+    if (this.#withoutTag > WITHOUT_TAG_LIMIT) throw new WmiAnswerError(`its XML has more than ${WITHOUT_TAG_LIMIT} characters without a tag`);
+  }
+
+  /** @throws WmiAnswerError where it is cut off */
+  end(): XmlElement {
+    this.#parser.close();
+    if (!this.#root) throw new WmiAnswerError('its XML is cut off');
+    return this.#root;
+  }
+
+  #count(): void {
+    if ((this.#nodes += 1) > NODE_LIMIT) throw new WmiAnswerError(`its XML has more than ${NODE_LIMIT} nodes`);
+  }
+
+  #addAttribute(): void {
+    this.#count();
+    if ((this.#attributes += 1) > ATTRIBUTE_LIMIT) throw new WmiAnswerError(`its XML has more than ${ATTRIBUTE_LIMIT} attributes of one element`);
+  }
+
+  #addText(text: string): void {
+    this.#count();
+    const inner = this.#open.at(-1);
     if (inner) inner.text += text;
-  };
-  parser.on('error', refuse);
-  parser.on('doctype', forbid);
-  parser.on('processinginstruction', forbid);
-  parser.on('text', add);
-  parser.on('cdata', add);
-  parser.on('opentag', (tag) => {
-    const outer = open.at(-1);
+  }
+
+  #begin(tag: SaxesTagNS): void {
+    this.#count();
+    this.#withoutTag = this.#attributes = 0;
+    const outer = this.#open.at(-1);
     const element = toElement(tag, outer?.scope ?? NO_PREFIXES);
-    if (open.push(element) > DEPTH_LIMIT) throw new WmiAnswerError(`its XML is nested more than ${DEPTH_LIMIT} deep`);
+    if (element.scope.size > ATTRIBUTE_LIMIT) throw new WmiAnswerError(`its XML declares more than ${ATTRIBUTE_LIMIT} prefixes at a time`);
+    if (this.#open.push(element) > DEPTH_LIMIT) throw new WmiAnswerError(`its XML is nested more than ${DEPTH_LIMIT} deep`);
     outer?.children.push(element);
-    root ??= element;
-  });
-  parser.on('closetag', () => void open.pop());
-  parser.write(source).close();
-  if (!root) throw new WmiAnswerError('its XML is cut off');
-  return root;
+    this.#root ??= element;
+  }
+
+  #end(): void {
+    this.#withoutTag = 0;
+    this.#open.pop();
+  }
 }
 
 function refuse(cause: Error): never {

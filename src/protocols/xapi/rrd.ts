@@ -1,4 +1,5 @@
 import type { XMLParser } from 'fast-xml-parser';
+import { isCostlyXml } from '../../kit/xml-text.js';
 import { ForeignAnswerError } from './errors.js';
 import { collect } from '../http/client.js';
 import type { XapiPool } from './pool.js';
@@ -37,6 +38,9 @@ export function rrdUpdates(pool: XapiPool, { host, vm, start, interval }: Update
     parseUpdates((await collect(body)).toString('utf8'), vm));
 }
 
+/** Of one answer: a year of days of a VM with some hundred series has a hundred thousand values. */
+const MOST = { characters: 4 * 1024 * 1024, marks: 250_000 };
+
 let parser: Promise<XMLParser> | undefined;
 
 /** Loaded when something is measured for the first time. */
@@ -52,6 +56,7 @@ interface Xport {
 
 /** @throws ForeignAnswerError */
 export async function parseUpdates(xml: string, vm: string): Promise<Updates> {
+  if (isCostlyXml(xml, MOST)) throw new ForeignAnswerError('its measurements are more than are read');
   const reader = await (parser ??= loadParser());
   let xport: Xport | undefined;
   try {

@@ -111,6 +111,15 @@ await t.test('XML that is written is read as it was', async (t) => {
   t.same(createReader([])(writeXml(node)), { a: { '@b': hard, c: hard, d: '' } });
 });
 
+await t.test('a description that would keep everybody waiting is not read', async (t) => {
+  const refused = { name: 'ArgoError', phrase: 'FAILED', detail: /at a length/ };
+  const text = 'x'.repeat(1024 * 1024 - 7);
+  t.equal(createReader([])(`<a>${text}</a>`).a, text);
+  t.throws(() => createReader([])(`<a>${text}x</a>`), refused);
+  for (const part of ['<b/>', '<b c="d"/>']) t.throws(() => createReader([])(`<a>${part.repeat(100_000)}</a>`), refused, part);
+  t.throws(() => withVcpus(`<domain><vcpu>1</vcpu>${'<b/>'.repeat(100_000)}</domain>`, 2), refused);
+});
+
 await t.test('names', async (t) => {
   for (const name of ['a', 'Debian-12.3_x.iso', '0']) {
     requireFileName(name);

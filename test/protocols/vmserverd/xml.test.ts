@@ -1,5 +1,5 @@
 import t from 'tap';
-import { VMSERVERD_ATTRIBUTES, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS } from '../../../src/kit/vmserverd-limits.js';
+import { VMSERVERD_ATTRIBUTES, VMSERVERD_ANSWER, VMSERVERD_ANSWER_ELEMENTS, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS, VMSERVERD_WITHOUT_TAG } from '../../../src/kit/vmserverd-limits.js';
 import { escapeXml } from '../../../src/kit/xml-text.js';
 import { CODES, OperationError } from '../../../src/protocols/vmserverd/codes.js';
 import type { Element } from '../../../src/protocols/vmserverd/shape.js';
@@ -104,6 +104,26 @@ void t.test('limits: what is at the edge is read, what is beyond is refused befo
   const attributes = (count: number): string => Array.from({ length: count }, (_, at) => `a${at}="1"`).join(' ');
   t.equal(readDocument(`<a ${attributes(VMSERVERD_ATTRIBUTES)}/>`).name, 'a');
   t.throws(() => readDocument(`<a ${attributes(VMSERVERD_ATTRIBUTES + 1)}`), { ...BAD_XML, message: /attributes/ });
+  t.end();
+});
+
+void t.test('of a long answer too, nothing without a tag is longer than others can wait for', (t) => {
+  const limits = { bytes: VMSERVERD_ANSWER, elements: VMSERVERD_ANSWER_ELEMENTS };
+  const most = 'x'.repeat(VMSERVERD_WITHOUT_TAG - 100);
+  t.equal(readDocument(`<a>${`<b>${most}</b>`.repeat(3)}</a>`, limits).children.length, 3);
+  // a piece of it at a time, as it comes from a socket: the limit is exact to one
+  const piece = 65_536;
+  const long = 'x'.repeat(VMSERVERD_WITHOUT_TAG + 2 * piece);
+  const inPieces = (document: string): Element => {
+    const reader = new XmlReader(limits);
+    for (let at = 0; at < document.length; at += piece) reader.write(Buffer.from(document.slice(at, at + piece)));
+    return reader.end();
+  };
+  for (const [what, text] of Object.entries({ text: `<b>${long}</b>`, attribute: `<b c="${long}"/>`, name: `<b${long}/>`, instruction: `<?b ${long}?>` })) {
+    t.throws(() => inPieces(`<a>${text}</a>`), { ...BAD_XML, message: /without a tag/ }, what);
+  }
+  const comment = `<a><!--${'x'.repeat(100)}`;
+  t.throws(() => new XmlReader(limits).write(Buffer.from(comment)), { ...BAD_XML, message: /comments/ }, 'a comment is refused before its end');
   t.end();
 });
 

@@ -110,6 +110,7 @@ void t.test('measurements', async (t) => {
     { step: 5, series: [{ name: 'vif_0_rx', samples: [{ time: 10, value: 1.5 }] }] }, 'what was not measured is not 0');
   t.same(await parseUpdates(xml(''), 'u1'), { step: 5, series: [{ name: 'vif_0_rx', samples: [] }] });
   for (const text of ['', '{"meta":{}}', '<html/>', '<xport><meta><step>0</step></meta></xport>']) await t.rejects(parseUpdates(text, 'u1'), ForeignAnswerError, text);
+  await t.rejects(parseUpdates(xml('<row><t>1</t><v>1</v></row>'.repeat(50_000)), 'u1'), { name: 'ForeignAnswerError', message: /more than are read/ });
 });
 
 void t.test('XML of other servers, as xen-api\'s reader takes it', (t) => {

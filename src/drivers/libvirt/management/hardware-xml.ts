@@ -1,5 +1,5 @@
 import { XMLBuilder, XMLParser } from 'fast-xml-parser';
-import { child, createReader, text } from '../xml.js';
+import { child, createReader, refuseCostly, text } from '../xml.js';
 
 /** What a description says of CPUs and memory (https://libvirt.org/formatdomain.html). */
 
@@ -41,8 +41,9 @@ const ORDERED = { preserveOrder: true, ignoreAttributes: false, parseTagValue: f
 /** An element as fast-xml-parser has it in its order: `{ name: children, ':@': attributes }`. */
 type Ordered = Record<string, unknown>;
 
-/** The same description with another number of CPUs. @throws Error where it is not one */
+/** The same description with another number of CPUs. @throws Error where it is not one, and as {@link refuseCostly} */
 export function withVcpus(xml: string, vcpus: number): string {
+  refuseCostly(xml);
   const document = new XMLParser(ORDERED).parse(xml) as Ordered[];
   const domain = document.find((node) => Array.isArray(node.domain))?.domain as Ordered[] | undefined;
   const vcpu = domain?.find((node) => Array.isArray(node.vcpu));
