@@ -1,10 +1,10 @@
 import type { Machine, PowerState } from '../drivers/driver.js';
-import { harmless, idWord, trimmed, withVisibleEnds } from '../kit/text.js';
+import { harmlessName, idWord } from '../kit/text.js';
 import { Turn } from './turn.js';
 import type { Owner } from './owner.js';
 
 /** By what a machine is known here, whatever its manager calls it. */
-export const shownName = ({ name }: Pick<Machine, 'name'>): string => withVisibleEnds(trimmed(harmless(name))) || '(unnamed)';
+export const shownName = ({ name }: Pick<Machine, 'name'>): string => harmlessName(name) || '(unnamed)';
 
 /** What few instances ever need, and what one machine keeps when its instance is made anew. */
 class Conduct {

@@ -12,11 +12,13 @@ const PLAIN = /^[\x20-\x7e]*$/;
 const HARMFUL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/u;
 const ALL_HARMFUL = new RegExp(HARMFUL, 'gu');
 
-/** One line of text with everything that could steer a terminal or hide in it replaced by `?`; tabs become blanks. */
-export function harmless(line: string): string {
+function withReplaced(line: string, sign: string): string {
   if (PLAIN.test(line) || !HARMFUL.test(line)) return line;
-  return line.replaceAll('\t', ' ').replace(ALL_HARMFUL, '?');
+  return line.replaceAll('\t', ' ').replace(ALL_HARMFUL, sign);
 }
+
+/** One line of text with everything that could steer a terminal or hide in it replaced by `?`; tabs become blanks. */
+export const harmless = (line: string): string => withReplaced(line, '?');
 
 /** What cannot stand in an id as it is typed without quotes: what is harmful, blanks, signs of patterns and quotes, and the escape itself. */
 const NOT_IN_A_WORD = /[\p{Cc}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb%"*?[\\]/gu;
@@ -56,11 +58,18 @@ const ENDS = /^[ \t\r\n]+|(?<![ \t\r\n])[ \t\r\n]+$/g;
  */
 export const trimmed = (line: string): string => (line.trim() === line ? line : line.replace(ENDS, ''));
 
-/** Stands for a blank where nobody would see it. It is no sign of a pattern: typed as it is shown, it means that very name. */
+/**
+ * In a name, what stands for a blank that nobody would see, and for what is harmful. They are no signs of patterns: typed as
+ * it is shown, a name means itself and no other.
+ */
 const OPEN_BOX = '\u2423';
+const REPLACEMENT = '\ufffd';
 
 /** A {@link trimmed} line with what blanks of Unicode are left at its ends made visible. */
-export const withVisibleEnds = (line: string): string => (line.trim() === line ? line : line.replace(/^\s+|\s+$/g, (blanks) => OPEN_BOX.repeat(blanks.length)));
+const withVisibleEnds = (line: string): string => (line.trim() === line ? line : line.replace(/^\s+|\s+$/g, (blanks) => OPEN_BOX.repeat(blanks.length)));
+
+/** A name that came from elsewhere, harmless and as people can type it. May be empty. */
+export const harmlessName = (name: string): string => withVisibleEnds(trimmed(withReplaced(name, REPLACEMENT)));
 
 /** A word of a body line that programs take apart: in quotes where it holds blanks or quotes, or nothing. */
 export const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : inQuotes(word));

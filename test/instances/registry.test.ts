@@ -168,6 +168,22 @@ await t.test('a name that ends in what looks like a blank is another name, for p
   t.same([...registry.of(p)].map(({ fullName }) => fullName), ['p/#1', 'p/#8'], 'told apart by their ids');
 });
 
+await t.test('a name with a control character means itself as it is shown, to people and to grants', async (t) => {
+  const registry = new Registry();
+  const [p, q] = [provider('p'), provider('q')];
+  registry.arrange([p, q]);
+  await registry.sync(p, ['a\u001bb', 'axb', 'c\u200bd', 'c\u0007d', 'e\tf', '\ud800'].map((name, at) => sighting(String(at), name)));
+  const view = new View(registry, account('*'));
+  t.same([...view.entries()].map(({ name }) => name), ['a\ufffdb', 'axb', 'p/#2', 'p/#3', 'e f', '\ufffd']);
+  for (const { name, instance } of view.entries()) t.same(await select(view, name), [instance.idName], name);
+  t.same(await select(view, 'a?b'), ['p/#0', 'p/#1'], 'a pattern, which nobody is shown');
+  const held = (grant: string): string[] => [...new View(registry, account(grant)).entries()].map(({ name }) => name);
+  t.same(['a\ufffdb', 'p/a\ufffdb', 'a?b', 'c\ufffdd'].map(held), [['a\ufffdb'], ['a\ufffdb'], ['a\ufffdb', 'axb'], []]);
+  await registry.sync(q, [sighting('7', 'a\u0000b')]);
+  t.equal(await select(view, 'a\ufffdb'), 'AMBIGUOUS: p/a\ufffdb, q/a\ufffdb');
+  t.same(await Promise.all([select(view, 'p/a\ufffdb'), select(view, 'q/a\ufffdb')]), [['p/#0'], ['q/#7']]);
+});
+
 await t.test('who may see nothing of a provider learns nothing of it', async (t) => {
   const registry = new Registry();
   const [p, vc] = [provider('p'), provider('vc', false)];
