@@ -7,6 +7,7 @@ import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { linkDocuments, placesBy } from './package-docs.js';
 import { COLLECTION, COLLECTION_ALONE } from './package-files.js';
 import { copyRows, filesIn, run, settle, write } from './package-steps.js';
 import { fromRoot } from './root.js';
@@ -56,6 +57,7 @@ function entriesOf(folder) {
 export function layOutCollection(folder, version, rows = COLLECTION) {
   mkdirSync(folder, { recursive: true });
   copyRows(folder, rows);
+  linkDocuments(folder, placesBy(rows));
   write(folder, FILES, json({ files: entriesOf(folder), format: 1 }));
   const info = { ...UNSET, ...readGalaxy(readFileSync(fromRoot('integrations', 'ansible', 'galaxy.yml'), 'utf8')), version };
   write(folder, MANIFEST, json({

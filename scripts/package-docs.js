@@ -1,13 +1,16 @@
-/** The documents as a Debian package has them: each link leads to where its file is there. */
+/** The documents as packages have them: each link leads to where its file is there. */
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { outsideBlocks, replaceLinks } from './markdown.js';
-import { DOC, FILES, saidIn, UNIT_HOME, UNITS } from './package-files.js';
+import { FILES, saidIn, UNIT_HOME, UNITS } from './package-files.js';
 import { placesOf, write } from './package-steps.js';
 
-/** Where files of the project are in a package. @param {string} name of the package @returns {Map<string, string>} */
-const placesIn = (name) => new Map([
-  ...placesOf(FILES).map(({ from, to }) => /** @type {[string, string]} */ ([from, to])),
+/** Where files of the project are below the root. @param {import('./package-files.js').Row[]} rows */
+export const placesBy = (rows) => new Map(placesOf(rows).map(({ from, to }) => /** @type {[string, string]} */ ([from, to])));
+
+/** Where they are in a Debian package. @param {string} name of the package @returns {Map<string, string>} */
+export const placesIn = (name) => new Map([
+  ...placesBy(FILES),
   ...UNITS.map((unit) => /** @type {[string, string]} */ ([`etc/${unit.name}`, `${UNIT_HOME}/${unit.name}`])),
   ['CHANGELOG.md', `${saidIn(name)}/changelog.gz`],
 ]);
@@ -29,10 +32,9 @@ export function linked(markdown, from, places) {
   return outsideBlocks(markdown, (text) => replaceLinks(text, linkIn).replace(/\n{3,}/g, '\n\n'));
 }
 
-/** Has the links of all documents that were laid out lead to where things are. @param {string} root @param {string} name of the package */
-export function linkDocuments(root, name) {
-  const places = placesIn(name);
+/** Has the links of all documents that were laid out lead to where things are. @param {string} root @param {Map<string, string>} places */
+export function linkDocuments(root, places) {
   for (const [from, to] of places) {
-    if (to.startsWith(`${DOC}/`) && to.endsWith('.md')) write(root, to, linked(readFileSync(join(root, to), 'utf8'), from, places));
+    if (to.endsWith('.md')) write(root, to, linked(readFileSync(join(root, to), 'utf8'), from, places));
   }
 }

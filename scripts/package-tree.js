@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { layOutCollection } from './collection.js';
 import { writeManPages } from './man.js';
-import { linkDocuments } from './package-docs.js';
+import { linkDocuments, placesIn } from './package-docs.js';
 import {
   BUILD_ONLY, BUNDLED_NODE, COLLECTION_HOME, COMPILED_LEFT_OUT, COMPLETIONS, DOC, FILES, HOME, isForeign, isProgram, LEFT_OUT, LINKS, overridesOf,
   saidIn, TERMS, UNIT_HOME, UNITS,
@@ -131,7 +131,7 @@ export function layOutProgram(root, facts) {
 export function layOut(root, facts, maintainer) {
   const { native } = layOutProgram(root, facts);
   copyRows(root, FILES.filter((row) => !isProgram(row)));
-  linkDocuments(root, facts.name);
+  linkDocuments(root, placesIn(facts.name));
   layOutCollection(join(root, COLLECTION_HOME), facts.version);
   addUnits(root);
   addChangelogs(root, facts, maintainer);

@@ -13,12 +13,13 @@
  * SOURCE_DATE_EPOCH says when it was made; without it, it is the time of the last commit. The same sources, packages
  * and Node make the same Debian package and the same collection, byte by byte.
  */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeCollection } from './collection.js';
 import { makeDebian } from './package-debian.js';
 import { layOutImage } from './package-image.js';
+import { makeTarball } from './package-npm.js';
 import { run } from './package-steps.js';
 import { prepareOrExit } from './prepare.js';
 import { fromRoot } from './root.js';
@@ -35,24 +36,12 @@ function sourceDate() {
 /** The Ansible collection. @param {string} out @returns its path */
 const makeOurCollection = (out) => makeCollection(out, { version: manifest.version, epoch: sourceDate() });
 
-/** @param {string} out @returns the tarball's path */
-function makeTarball(out) {
-  // as package.json says: in it the collection is what Ansible installs, since nothing there could put it together
-  const collections = fromRoot('dist', 'ansible');
-  rmSync(collections, { recursive: true, force: true });
-  mkdirSync(collections, { recursive: true });
-  makeOurCollection(collections);
-  const npm = process.env.npm_execpath?.endsWith('npm-cli.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
-  const said = run(npm[0], [...npm.slice(1), 'pack', '--json', '--ignore-scripts', '--pack-destination', out], { cwd: fromRoot() });
-  return join(out, JSON.parse(said)[0].filename);
-}
-
 /** What can be made, each in a folder. @type {Record<string, (out: string, wanted: { version: string, quick: boolean }) => string>} */
 const KINDS = {
   deb: (out, wanted) => makeDebian(out, { ...wanted, epoch: sourceDate(), hasNode: false }),
   bundled: (out, wanted) => makeDebian(out, { ...wanted, epoch: sourceDate(), hasNode: true }),
   image: (out, { version }) => layOutImage(out, { version, epoch: sourceDate() }),
-  npm: makeTarball,
+  npm: (out) => makeTarball(out, makeOurCollection),
   ansible: makeOurCollection,
 };
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
+import { deadLinks } from '../docs/markdown.js';
 import { must } from '../peers/enclosure.js';
 import { fromRoot } from '../support/paths.js';
 import { runProgram, type Outcome } from '../support/programs.js';
@@ -87,6 +88,14 @@ await t.test('installed for all, it comes to the first list', async (t) => {
     t.same(await argo('stop', 'lj', '--wait'), { code: 0, stdout: '', stderr: '' });
   });
   t.match((await runProgram(program('argo-server'), ['audit', '--config', config], { env })).stdout, / steve .* stop .*demo\/lj: done/);
+});
+
+await t.test('every link of its documents leads to a file that is in it', (t) => {
+  const documents = readdirSync(home, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.md') && !path.startsWith('node_modules/'));
+  t.ok(documents.includes('README.md') && documents.includes('docs/security.md'));
+  for (const path of documents) t.same(deadLinks(home, path), [], path);
+  t.match(readFileSync(join(home, 'docs', 'security.md'), 'utf8'), '(../etc/argo-server.service)', 'what is there is found');
+  t.end();
 });
 
 await t.test('what other programs use is in it, ready to be used', async (t) => {
