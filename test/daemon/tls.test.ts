@@ -3,75 +3,52 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
+import { Authority } from '../support/authority.js';
 import { startDaemon, type Daemon } from '../support/daemon.js';
 import { connect, LineClient } from '../support/line-client.js';
 import { lacks } from '../support/peers.js';
-import { runProgram } from '../support/programs.js';
 import { until } from '../support/until.js';
 
 const WITHIN = 20_000;
 const DEMO = '[providers.demo]\ntype = "sim"\ninstances = ["lj", "dev"]\n';
 
-/** Certificates of a test's own, made by openssl. */
-class Certificates {
-  readonly folder = mkdtempSync(join(tmpdir(), 'argo-tls-'));
-  /** given out here: openssl's own count is a file that several at a time break */
-  #serial = 0;
+const skip = lacks('openssl');
+/** Of two authorities and what they have signed, by name: `server.pem`, `server.key`. */
+const files = new Map<string, Buffer>();
+const read = (name: string): Buffer => files.get(name)!;
 
-  path(name: string): string {
-    return join(this.folder, name);
-  }
-
-  read(name: string): Buffer {
-    return readFileSync(this.path(name));
-  }
-
-  /** A certificate that signs others: NAME.pem and NAME.key. */
-  async authority(name: string): Promise<void> {
-    await this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.pem`));
-  }
-
-  /** A certificate for localhost, or for a client, signed by an authority. */
-  async signed(name: string, authority: string): Promise<void> {
-    writeFileSync(this.path('extensions'), 'subjectAltName = DNS:localhost, IP:127.0.0.1\n');
-    await this.#openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.csr`));
-    await this.#openssl('x509', '-req', '-in', this.path(`${name}.csr`), '-CA', this.path(`${authority}.pem`), '-CAkey', this.path(`${authority}.key`), '-set_serial', String(this.#serial += 1), '-days', '2',
-      '-extfile', this.path('extensions'), '-out', this.path(`${name}.pem`));
-  }
-
-  async #openssl(...args: string[]): Promise<void> {
-    const { code, stderr } = await runProgram('openssl', args);
-    if (code !== 0) throw new Error(stderr);
-  }
+async function makeFiles(folder: string, name: string, signed: readonly string[]): Promise<void> {
+  const authority = await Authority.make(join(folder, name), `/CN=${name}`);
+  files.set(`${name}.pem`, readFileSync(authority.cert));
+  await Promise.all(signed.map(async (one) => {
+    const { cert, key } = await authority.sign(one, 'subjectAltName = DNS:localhost, IP:127.0.0.1');
+    files.set(`${one}.pem`, readFileSync(cert)).set(`${one}.key`, readFileSync(key));
+  }));
 }
 
-const certificates = new Certificates();
-t.teardown(() => rmSync(certificates.folder, { recursive: true, force: true }));
-const skip = lacks('openssl');
 if (skip === false) {
-  await certificates.authority('ca');
-  await certificates.authority('stranger');
-  await Promise.all(['server', 'other', 'client'].map((name) => certificates.signed(name, 'ca')));
-  await certificates.signed('impostor', 'stranger');
+  const folder = mkdtempSync(join(tmpdir(), 'argo-tls-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  await Promise.all([makeFiles(folder, 'ca', ['server', 'other', 'client']), makeFiles(folder, 'stranger', ['impostor'])]);
 }
 
 /** A connection inside TLS that trusts our authority. */
 async function secure(t: Test, port: number, options: ConnectionOptions = {}): Promise<{ client: LineClient; socket: TLSSocket }> {
   const socket = await new Promise<TLSSocket>((resolve, reject) => {
-    const one = connectTls({ port, host: '127.0.0.1', ca: certificates.read('ca.pem'), ...options }, () => resolve(one));
+    const one = connectTls({ port, host: '127.0.0.1', ca: read('ca.pem'), ...options }, () => resolve(one));
     one.once('error', reject);
   });
   t.teardown(() => socket.destroy());
   return { client: LineClient.over(socket), socket };
 }
 
-const withClient = (name: string): ConnectionOptions => ({ cert: certificates.read(`${name}.pem`), key: certificates.read(`${name}.key`) });
+const withClient = (name: string): ConnectionOptions => ({ cert: read(`${name}.pem`), key: read(`${name}.key`) });
 
 const config = (...lines: string[]): string => ['[server]', 'listen = ["127.0.0.1:0"]', 'tls-listen = ["127.0.0.1:0"]', 'tls-cert = "server.pem"', 'tls-key = "server.key"', ...lines, DEMO].join('\n');
 
 async function start(t: Test, text: string): Promise<{ daemon: Daemon; plain: number; tls: number }> {
-  const files = Object.fromEntries(['server.pem', 'server.key', 'ca.pem'].map((name) => [name, certificates.read(name)]));
-  const daemon = await startDaemon({ config: text, files, listeners: 2 });
+  const own = Object.fromEntries(['server.pem', 'server.key', 'ca.pem'].map((name) => [name, read(name)]));
+  const daemon = await startDaemon({ config: text, files: own, listeners: 2 });
   t.teardown(() => daemon.stop());
   const [plain = 0, tls = 0] = daemon.ports;
   return { daemon, plain, tls };
@@ -96,7 +73,7 @@ await t.test('the same protocol inside TLS', { skip }, async (t) => {
   t.equal((await open.ask('nop')).code, 300, 'beside the plain one');
   open.destroy();
   await t.rejects(secure(t, tls, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1' }), 'old versions are refused');
-  await t.rejects(secure(t, tls, { ca: certificates.read('stranger.pem') }), 'a client that knows another authority');
+  await t.rejects(secure(t, tls, { ca: read('stranger.pem') }), 'a client that knows another authority');
   const confused = await connect(tls);
   confused.line('list');
   t.notMatch(await confused.closed(WITHIN), /200 OK/, 'plain text on the TLS port');
@@ -116,7 +93,7 @@ await t.test('SIGHUP takes a new certificate, for new connections', { skip }, as
   const { daemon, tls } = await start(t, config());
   const before = await secure(t, tls);
   t.equal(before.socket.getPeerCertificate().subject.CN, 'server');
-  for (const kind of ['pem', 'key']) writeFileSync(join(daemon.folder, `server.${kind}`), certificates.read(`other.${kind}`));
+  for (const kind of ['pem', 'key']) writeFileSync(join(daemon.folder, `server.${kind}`), read(`other.${kind}`));
   t.match(await hangUp(daemon, 1), /"reloaded"/);
   t.equal((await secure(t, tls)).socket.getPeerCertificate().subject.CN, 'other');
   t.equal((await before.client.ask('nop')).code, 300, 'the old one goes on');
@@ -124,7 +101,7 @@ await t.test('SIGHUP takes a new certificate, for new connections', { skip }, as
 
 await t.test('a certificate that cannot be used is refused, and the former one stays', { skip }, async (t) => {
   const { daemon, tls } = await start(t, config());
-  writeFileSync(join(daemon.folder, 'server.pem'), certificates.read('other.pem'));
+  writeFileSync(join(daemon.folder, 'server.pem'), read('other.pem'));
   t.match(await hangUp(daemon, 1), /server\.pem.*cannot be used for TLS.*reload refused/, 'certificate and key of different pairs');
   writeFileSync(join(daemon.folder, 'server.pem'), 'half a file');
   t.match(await hangUp(daemon, 2), /reload refused/);

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { LIBVIRT_PROGRAMS, startLibvirt, type LibvirtPeer } from '../peers/libvirt.js';
-import { Authority, listenByTls, trustBySsh } from '../peers/libvirt-trust.js';
+import { listenByTls, trustBySsh } from '../peers/libvirt-trust.js';
+import { Authority } from '../support/authority.js';
 import { startDaemon } from '../support/daemon.js';
 import { connect } from '../support/line-client.js';
 import { everything, LOGIN } from '../support/oms/accounts.js';

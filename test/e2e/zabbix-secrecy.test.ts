@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { lacksZabbix } from '../peers/zabbix.js';
 import { INTERFACE, ITEM, VALUE, type Secrecy } from '../peers/zabbix/api.js';
 import { lowPort } from '../peers/zabbix/confined.js';
-import { runProgram } from '../support/programs.js';
+import { Authority, type Signed } from '../support/authority.js';
 import { ACCOUNTS, active, firstValue, isSeen, passive, SIM, startArgo, startWorld, type World } from './support/zabbix.js';
 
 /** Both modes, each without TLS, with a pre-shared key and with certificates. */
@@ -14,25 +14,22 @@ import { ACCOUNTS, active, firstValue, isSeen, passive, SIM, startArgo, startWor
 const KEY = randomBytes(32).toString('hex');
 const SUBJECT = { server: '/O=Argo tests/CN=zabbix server', proxy: '/O=Argo tests/CN=argo proxy' };
 
-async function openssl(...args: readonly string[]): Promise<void> {
-  const { code, stderr } = await runProgram('openssl', args, { env: process.env });
-  if (code !== 0) throw new Error(`openssl ${args[0]}: ${stderr}`);
-}
-
 /** An authority, and certificates of it for both sides. */
 async function certificates(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'argo-zabbix-tls-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   chmodSync(folder, 0o755);
-  const file = (name: string): string => join(folder, name);
-  await openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', file('ca.key'), '-out', file('ca.pem'), '-days', '2', '-subj', '/O=Argo tests/CN=authority');
-  for (const [name, subject] of Object.entries(SUBJECT)) {
-    await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', file(`${name}.key`), '-out', file(`${name}.csr`), '-subj', subject);
-    await openssl('x509', '-req', '-in', file(`${name}.csr`), '-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-CAcreateserial', '-out', file(`${name}.pem`), '-days', '2');
-    chmodSync(file(`${name}.key`), 0o644);
-  }
-  writeFileSync(file('proxy.psk'), `${KEY}\n`);
-  return { ca: file('ca.pem'), cert: file('server.pem'), key: file('server.key'), proxy: { cert: file('proxy.pem'), key: file('proxy.key') }, psk: file('proxy.psk') };
+  // others' keys are none to the ciphers of a Zabbix server
+  const authority = await Authority.make(folder, '/O=Argo tests/CN=authority', 'rsa');
+  const sign = async (name: keyof typeof SUBJECT): Promise<Signed> => {
+    const signed = await authority.sign(name, undefined, SUBJECT[name]);
+    // for the server's own user, too
+    chmodSync(signed.key, 0o644);
+    return signed;
+  };
+  const psk = join(folder, 'proxy.psk');
+  writeFileSync(psk, `${KEY}\n`);
+  return { ca: authority.cert, ...await sign('server'), proxy: await sign('proxy'), psk };
 }
 
 await t.test('secrecy', { skip: lacksZabbix('openssl', 'fping'), timeout: 170_000 }, async (t) => {

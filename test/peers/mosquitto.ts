@@ -10,7 +10,7 @@ import { freePort, listens } from '../support/ports.js';
 import { runProgram } from '../support/programs.js';
 import { until } from '../support/until.js';
 import { must } from './enclosure.js';
-import { Authority } from './libvirt-trust.js';
+import { Authority } from '../support/authority.js';
 
 export const MQTT_PROGRAMS = ['mosquitto', 'mosquitto_passwd', 'mosquitto_pub', 'mosquitto_sub', 'openssl'];
 

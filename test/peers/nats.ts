@@ -13,7 +13,7 @@ import { isHalted } from '../support/halted.js';
 import { which } from '../support/peers.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
-import { Authority } from './libvirt-trust.js';
+import { Authority } from '../support/authority.js';
 
 export const NATS_PROGRAMS = ['nats-server', 'openssl', 'setpriv'];
 

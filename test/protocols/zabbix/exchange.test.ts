@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,6 +12,7 @@ import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import { answerServer, type PassiveProxy } from '../../../src/protocols/zabbix/passive.js';
 import { acceptSecure, distinguishedNames, parsePsk, pskIdentityFault, type CertificateSettings, type TlsSettings } from '../../../src/protocols/zabbix/tls.js';
 import { Places } from '../../../src/kit/places.js';
+import { Authority } from '../../support/authority.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
 
@@ -242,24 +242,18 @@ void t.test('TLS with a pre-shared key', async (t) => {
 });
 
 /** Certificates of one authority for each of the given subjects. @returns PEM */
-function authority(t: Test, name: string, subjects: readonly string[]): { ca: string; issued: { cert: string; key: string }[] } {
+async function authority(t: Test, name: string, subjects: readonly string[]): Promise<{ ca: string; issued: { cert: string; key: string }[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'argo-zabbix-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
-  const openssl = (...args: string[]): void => { execFileSync('openssl', args, { cwd: folder, stdio: 'pipe', timeout: PATIENCE_MS }); };
-  const file = (path: string): string => readFileSync(join(folder, path), 'utf8');
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '3', '-utf8', '-subj', name);
-  const issued = subjects.map((subject, at) => {
-    openssl('req', ...key, '-keyout', `${at}.key`, '-out', `${at}.csr`, '-utf8', '-subj', subject);
-    openssl('x509', '-req', '-in', `${at}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '3', '-out', `${at}.pem`);
-    return { cert: file(`${at}.pem`), key: file(`${at}.key`) };
-  });
-  return { ca: file('ca.pem'), issued };
+  const made = await Authority.make(folder, name);
+  const signed = await Promise.all(subjects.map((subject, at) => made.sign(String(at), undefined, subject)));
+  const read = (path: string): string => readFileSync(path, 'utf8');
+  return { ca: read(made.cert), issued: signed.map(({ cert, key }) => ({ cert: read(cert), key: read(key) })) };
 }
 
 void t.test('TLS with certificates', { skip: lacks('openssl') }, async (t) => {
-  const { ca, issued: [server, proxy] } = authority(t, '/DC=com/DC=example/O=Example, Inc./CN=Signing CA', ['/DC=com/DC=example/CN=Zabbix server', '/DC=com/DC=example/CN=Argo']);
-  const stranger = authority(t, '/CN=Stranger CA', ['/DC=com/DC=example/CN=Zabbix server']);
+  const { ca, issued: [server, proxy] } = await authority(t, '/DC=com/DC=example/O=Example, Inc./CN=Signing CA', ['/DC=com/DC=example/CN=Zabbix server', '/DC=com/DC=example/CN=Argo']);
+  const stranger = await authority(t, '/CN=Stranger CA', ['/DC=com/DC=example/CN=Zabbix server']);
   const refused: string[] = [];
   const theirs: CertificateSettings = { kind: 'certificate', ca, ...server!, issuer: 'CN=Signing CA,O=Example\\, Inc.,DC=example,DC=com', subject: 'CN=Argo,DC=example,DC=com' };
   const ours: CertificateSettings = { kind: 'certificate', ca, ...proxy!, issuer: theirs.issuer, subject: 'CN=Zabbix server,DC=example,DC=com' };
