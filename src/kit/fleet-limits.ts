@@ -24,7 +24,7 @@ export const FLEET_FRONTS = 64;
 
 /** Servers of the bus that a configuration names. */
 export const FLEET_SERVERS = 16;
-/** Machines that a front sorts in one go: at most 4096, whose places fit into two characters. */
+/** Machines that a front sorts in one go. */
 export const FLEET_SORTED_AT_ONCE = 1024;
 /** Keys, values and events that were no good and that a front remembers to have told of. */
 export const FLEET_COMPLAINTS = 1024;

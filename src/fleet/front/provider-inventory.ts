@@ -5,12 +5,22 @@ import { chunkOf } from '../chunk-of.js';
 import type { ChunkMessage } from '../messages.js';
 import { InOrder } from './in-order.js';
 
-/** Makes machines of one kind: what they can is the same. */
-export type MakeMachine = (id: string, name: string) => Machine;
+/** A machine, and at the same time what a listing shows of it. There may be a million, so that a second object for each would count. */
+export interface SeenMachine extends Machine, Sighting {
+  state: PowerState;
+}
+
+/** Machines of one kind: what they can is the same. */
+export interface MachineKind {
+  make(id: string, name: string, state: PowerState): SeenMachine;
+  /** Whether it was made by {@link make}. */
+  has(machine: SeenMachine): boolean;
+}
+
 /** The kinds of machines that a provider has. */
 export interface ProviderKinds {
-  /** @returns the same function for the same type and capabilities @throws MessageFault where there are too many of them */
-  of(type: MachineType, capabilities: readonly string[]): MakeMachine;
+  /** @returns the same object for the same type and capabilities @throws MessageFault where there are too many of them */
+  of(type: MachineType, capabilities: readonly string[]): MachineKind;
   /** Nobody needs them any longer. */
   end(): void;
 }
@@ -29,17 +39,12 @@ interface News {
   readonly state: PowerState;
 }
 
-/** A machine as it is listed. There may be a million. */
-class Seen implements Sighting {
-  constructor(readonly machine: Machine, readonly make: MakeMachine, public state: PowerState) {}
-}
-
 /** One value of the inventory, unpacked. */
 interface Chunk {
   readonly chunks: number;
   readonly seq: number;
   readonly incarnation: string;
-  readonly machines: readonly Seen[];
+  readonly machines: readonly SeenMachine[];
   /** what events have told since it was written, by id; undefined: nothing */
   news: Map<string, News> | undefined;
 }
@@ -65,7 +70,7 @@ export class ProviderInventory {
   readonly #divisions = new Map<number, number>();
   /** those of a whole listing */
   #current: readonly Chunk[] | undefined;
-  readonly #order = new InOrder<Seen>(({ machine }) => machine.name);
+  readonly #order = new InOrder<SeenMachine>(({ name }) => name);
   /** those whose machines are in the order */
   #ordered: readonly Chunk[] = [];
   #listing: Promise<readonly Sighting[]> = Promise.resolve([]);
@@ -150,7 +155,7 @@ export class ProviderInventory {
       if (news.seq <= (chunk.news?.get(id)?.seq ?? chunk.seq)) continue;
       chunk.news ??= new Map();
       if (chunk.news.size < MOST_NEWS) chunk.news.set(id, news);
-      const seen = chunk.machines.find(({ machine }) => machine.id === id);
+      const seen = chunk.machines.find((machine) => machine.id === id);
       if (seen === undefined || seen.state === news.state) continue;
       seen.state = news.state;
       this.listener?.changed(id, news.state);
@@ -172,17 +177,17 @@ export class ProviderInventory {
   /** @param changed where machines that are known are in another state, it is put here */
   #read({ chunk: index, chunks, seq, incarnation, capabilities, machines }: ChunkMessage, changed: [string, PowerState][]): Chunk {
     const sources = this.#sharing(index, chunks);
-    const known = new Map(sources.flatMap((chunk) => chunk.machines).map((seen) => [seen.machine.id, seen]));
+    const known = new Map(sources.flatMap((chunk) => chunk.machines).map((seen) => [seen.id, seen]));
     const latest = this.#latest.get(index);
     const told = new Set(latest === undefined ? sources : [...sources, latest]);
     const news = new Map([...told].flatMap((chunk) => [...chunk.news ?? []])
       .filter(([id, one]) => one.incarnation === incarnation && one.seq > seq && chunkOf(id, chunks) === index));
-    const kinds: MakeMachine[] = [];
+    const kinds: MachineKind[] = [];
     const read = machines.map(([id, name, type, shown, can]) => {
-      const make = kinds[can * MACHINE_TYPES.length + type] ??= this.#kinds.of(MACHINE_TYPES[type]!, capabilities[can]!);
+      const kind = kinds[can * MACHINE_TYPES.length + type] ??= this.#kinds.of(MACHINE_TYPES[type]!, capabilities[can]!);
       const state = news.get(id)?.state ?? POWER_STATES[shown]!;
       const before = known.get(id);
-      if (before?.machine.name !== name || before.make !== make) return new Seen(make(id, name), make, state);
+      if (before?.name !== name || !kind.has(before)) return kind.make(id, name, state);
       if (before.state !== state) changed.push([id, state]);
       before.state = state;
       return before;
@@ -215,20 +220,20 @@ export class ProviderInventory {
   }
 }
 
-/** What has come and gone. */
-interface Difference {
-  readonly added: Seen[];
-  readonly removed: Set<Seen>;
+/** What has come, and what has gone. */
+interface Difference<Added> {
+  readonly added: Added[];
+  readonly removed: Set<SeenMachine>;
 }
 
-/** Between two whole listings, as they are divided; gives way to others. */
-async function difference(before: readonly Chunk[], after: readonly Chunk[]): Promise<Difference> {
+/** Between two whole listings, as they are divided; gives way to others. @returns what has come by its values */
+async function difference(before: readonly Chunk[], after: readonly Chunk[]): Promise<Difference<readonly SeenMachine[]>> {
   const slices = new Slices();
-  const all: Difference = { added: [], removed: new Set() };
+  const all: Difference<readonly SeenMachine[]> = { added: [], removed: new Set() };
   const step = before.length === 0 ? after.length : Math.min(before.length, after.length);
   for (let first = 0; first < step; first += 1) {
     const { added, removed } = compare(each(before, first, step), each(after, first, step));
-    for (const seen of added) all.added.push(seen);
+    if (added.length > 0) all.added.push(added);
     for (const seen of removed) all.removed.add(seen);
     if (slices.isOverNow()) await slices.pause();
   }
@@ -236,10 +241,10 @@ async function difference(before: readonly Chunk[], after: readonly Chunk[]): Pr
 }
 
 /** Between values that have the same machines, as far as these are there. */
-function compare(before: readonly Chunk[], after: readonly Chunk[]): Difference {
+function compare(before: readonly Chunk[], after: readonly Chunk[]): Difference<SeenMachine> {
   if (before.length === 1 && after.length === 1 && before[0] === after[0]) return { added: [], removed: new Set() };
-  const removed = new Set<Seen>();
-  const added: Seen[] = [];
+  const removed = new Set<SeenMachine>();
+  const added: SeenMachine[] = [];
   for (const { machines } of before) for (const seen of machines) removed.add(seen);
   for (const { machines } of after) for (const seen of machines) if (!removed.delete(seen)) added.push(seen);
   return { added, removed };

@@ -8,7 +8,7 @@ import { bitsOf, CAPABILITIES, hasCapability, type Capability, type CapabilityBi
 import type { Target } from '../contract.js';
 import { MessageFault } from '../messages.js';
 import type { SiteOrders } from './orders.js';
-import type { MakeMachine, ProviderKinds } from './provider-inventory.js';
+import type { MachineKind, ProviderKinds, SeenMachine } from './provider-inventory.js';
 
 /** Where the machines of one provider are. */
 export interface MachineHome {
@@ -19,13 +19,18 @@ export interface MachineHome {
 }
 
 /**
- * A machine behind another gate. There may be a million: so each has three fields, and what it can stands in the prototype of
+ * A machine behind another gate. There may be a million: so each has four fields, and what it can stands in the prototype of
  * its kind.
  */
-abstract class RemoteMachine implements Machine {
+abstract class RemoteMachine implements SeenMachine {
   abstract readonly type: MachineType;
 
-  constructor(readonly id: string, readonly name: string, readonly home: MachineHome) {}
+  /** @param state as it was told last */
+  constructor(readonly id: string, readonly name: string, readonly home: MachineHome, public state: PowerState) {}
+
+  get machine(): Machine {
+    return this;
+  }
 
   status(signal: AbortSignal): Promise<PowerState> {
     return this.home.orders.read(targetOf(this), 'status', signal);
@@ -66,7 +71,7 @@ class RemoteGate implements FarGate {
   }
 }
 
-type KindClass = new (id: string, name: string, home: MachineHome) => Machine;
+type KindClass = new (id: string, name: string, home: MachineHome, state: PowerState) => SeenMachine;
 
 /** What machines of some type can, and how many sites have such ones. */
 interface Kind {
@@ -90,21 +95,21 @@ export class MachineKinds {
 
   /** Those of one provider, which is made anew where it comes back. */
   at(home: MachineHome): ProviderKinds {
-    const makers = new Map<string, MakeMachine>();
+    const kinds = new Map<string, MachineKind>();
     return {
       of: (type, capabilities) => {
         const bits = bitsOf(capabilities);
         const key = `${type} ${bits}`;
-        let make = makers.get(key);
-        if (make === undefined) {
+        let kind = kinds.get(key);
+        if (kind === undefined) {
           const Made = this.#take(home.site, key, type, bits);
-          makers.set(key, make = (id, name) => new Made(id, name, home));
+          kinds.set(key, kind = { make: (id, name, state) => new Made(id, name, home, state), has: (machine) => machine instanceof Made });
         }
-        return make;
+        return kind;
       },
       end: () => {
-        for (const key of makers.keys()) this.#give(home.site, key);
-        makers.clear();
+        for (const key of kinds.keys()) this.#give(home.site, key);
+        kinds.clear();
       },
     };
   }

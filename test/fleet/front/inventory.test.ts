@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap';
-import type { Machine } from '../../../src/drivers/driver.js';
 import { chunkOf } from '../../../src/fleet/chunk-of.js';
 import { Inventory } from '../../../src/fleet/front/inventory.js';
-import type { MakeMachine } from '../../../src/fleet/front/provider-inventory.js';
+import type { SiteOrders } from '../../../src/fleet/front/orders.js';
+import { MachineKinds } from '../../../src/fleet/front/remote-machine.js';
 import { writeMessage } from '../../../src/fleet/messages.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { chunkKey, INVENTORY_BUCKET, newsSubject } from '../../../src/fleet/subjects.js';
@@ -24,21 +24,22 @@ function world(t: Test, ...sites: string[]) {
   /** what each site says that it has, by name; those that are not there say nothing */
   const offers = new Map<string, readonly string[]>();
   let arranged = 0;
-  const kinds = new Map<string, MakeMachine>();
+  const kinds = new MachineKinds();
   const ended: string[] = [];
   const inventory = new Inventory({
     bus: front, keys, refused: { add: (facts) => void refusals.push(facts) },
     isOffered: (name, provider) => offers.get(name)?.includes(provider),
     log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`),
-    kindsOf: (_site, provider) => ({
-      of: (type, capabilities) => {
-        const key = `${type} ${capabilities.join(' ')}`;
-        const make = kinds.get(key) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.reject(new Error('nobody asks')) }) satisfies Machine);
-        kinds.set(key, make);
-        return make;
-      },
-      end: () => ended.push(provider),
-    }),
+    kindsOf: (name, provider) => {
+      const { of, end } = kinds.at({ site: name, provider, orders: {} as SiteOrders });
+      return {
+        of,
+        end: () => {
+          ended.push(provider);
+          end();
+        },
+      };
+    },
     providersChanged: () => { arranged += 1; },
   });
   inventory.watch();

@@ -13,13 +13,13 @@ await t.test('machines that are alike are of one kind, wherever they are, for as
   const kinds = new MachineKinds();
   const at = (site: string, provider: string) => kinds.at({ site, provider, orders });
   const [kvm1, kvm2, munich] = [at('berlin', 'kvm1'), at('berlin', 'kvm2'), at('munich', 'kvm1')];
-  const made = [kvm1, kvm2, munich].map((provider) => provider.of('vm', ['start', 'info'])('id', 'web1'));
+  const made = [kvm1, kvm2, munich].map((provider) => provider.of('vm', ['start', 'info']).make('id', 'web1', 'on'));
   t.equal(new Set(made.map(classOf)).size, 1);
   t.equal(kinds.size, 1);
   kvm1.end();
   munich.end();
   t.equal(kinds.size, 1, 'another provider has it');
-  t.equal(classOf(at('munich', 'kvm1').of('vm', ['info', 'start'])('id', 'web2')), classOf(made[0]!));
+  t.equal(classOf(at('munich', 'kvm1').of('vm', ['info', 'start']).make('id', 'web2', 'on')), classOf(made[0]!));
   kvm2.end();
   t.equal(kinds.size, 1, 'another site has it');
   t.end();

@@ -2,8 +2,9 @@ import t, { type Test } from 'tap';
 import { RegisteredRemotes } from '../../../src/daemon/registered-remotes.js';
 import type { SiteInfo } from '../../../src/fleet/contract.js';
 import { Inventory } from '../../../src/fleet/front/inventory.js';
-import type { MakeMachine } from '../../../src/fleet/front/provider-inventory.js';
+import type { SiteOrders } from '../../../src/fleet/front/orders.js';
 import { RemoteProviders } from '../../../src/fleet/front/providers.js';
+import { MachineKinds } from '../../../src/fleet/front/remote-machine.js';
 import type { AliveMessage, OfferedProvider } from '../../../src/fleet/messages.js';
 import { chunkKey, INVENTORY_BUCKET } from '../../../src/fleet/subjects.js';
 import { Provider } from '../../../src/instances/provider.js';
@@ -32,18 +33,11 @@ function world(t: Test, configured: readonly string[] = []) {
   const locals = configured.map(local);
   registry.arrange(locals);
   const opened = new RegisteredRemotes({ registry, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`), isConfigured: (name) => names.has(name), listed: () => undefined });
-  const kinds = new Map<string, MakeMachine>();
+  const kinds = new MachineKinds();
   const inventory = new Inventory({
     bus: hub.connect('f1'), keys: keysOf('berlin', 'paris'), refused: { add: () => undefined }, log: () => undefined,
     isOffered: (name, provider) => infos.get(name)?.alive?.providers.some((one) => one.name === provider && one.held),
-    kindsOf: () => ({
-      of: (type) => {
-        const make = kinds.get(type) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.resolve('on' as const) }));
-        kinds.set(type, make);
-        return make;
-      },
-      end: () => undefined,
-    }),
+    kindsOf: (site, provider) => kinds.at({ site, provider, orders: {} as SiteOrders }),
     providersChanged: () => providers.changed(),
   });
   const providers: RemoteProviders = new RemoteProviders({

@@ -73,14 +73,17 @@ void t.test('it is asked again where the connection was lost meanwhile', async (
 void t.test('a remote machine has what its site says, and no more', async (t) => {
   const { site, orders } = await world(t);
   const { of: kinds } = new MachineKinds().at({ site: 'berlin', provider: 'kvm1', orders });
-  const make = kinds('container', ['start', 'shutdown', 'uptime', 'autostart', 'bootMark', 'of a newer one']);
-  t.equal(kinds('container', ['uptime', 'shutdown', 'start', 'bootMark', 'autostart']), make, 'one maker for those that can do the same');
-  t.not(kinds('vm', ['start']), make);
-  const machine = make('u1', 'web\u202e1');
-  t.match(machine, { id: 'u1', name: 'web\u202e1', type: 'container', bootMarkLasts: true });
-  t.same(Object.keys(machine), ['id', 'name', 'home'], 'it is small');
+  const kind = kinds('container', ['start', 'shutdown', 'uptime', 'autostart', 'bootMark', 'of a newer one']);
+  t.equal(kinds('container', ['uptime', 'shutdown', 'start', 'bootMark', 'autostart']), kind, 'one kind for those that can do the same');
+  t.not(kinds('vm', ['start']), kind);
+  const machine = kind.make('u1', 'web\u202e1', 'off');
+  t.ok(kind.has(machine));
+  t.notOk(kinds('vm', ['start']).has(machine));
+  t.match(machine, { id: 'u1', name: 'web\u202e1', type: 'container', state: 'off', bootMarkLasts: true });
+  t.equal(machine.machine, machine);
+  t.same(Object.keys(machine), ['id', 'name', 'home', 'state'], 'it is small');
   for (const name of ['powerOff', 'reset', 'pause', 'info', 'rx', 'console', 'abilities', 'checkOrder'] as const) t.equal(machine[name], undefined, name);
-  t.equal(kinds('vm', ['start'])('u2', 'web2').bootMarkLasts, undefined);
+  t.equal(kinds('vm', ['start']).make('u2', 'web2', 'on').bootMarkLasts, undefined);
   site.onAsk = ({ ask }, reply) => reply({ state: 'value', value: ({ status: 'on', uptime: 17, bootMark: 'b1', autostart: true } as Record<string, unknown>)[ask] });
   t.equal(await machine.status(signal), 'on');
   t.match(site.asks[0], { machine: 'u1', instance: 'web?1' }, 'by the name under which it is known');
