@@ -40,18 +40,16 @@ export class NameIndex {
 
   /** @param hash of its name, where that is known already */
   add(instance: Instance, hash?: number): void {
-    const { name } = instance;
-    const entry = this.#entries.get(name, hash);
-    if (entry === undefined) {
-      this.#entries.put(instance, hash);
-      return;
-    }
+    // nearly each is alone, so that it is looked for its place once
+    const entry = this.#entries.put(instance, hash);
+    if (entry === undefined) return;
     instance.sharesName = true;
     if (entry instanceof Namesakes) {
       entry.add(instance);
+      this.#entries.put(entry, hash);
     } else {
       entry.sharesName = true;
-      this.#entries.put(new Namesakes(name, entry, instance), hash);
+      this.#entries.put(new Namesakes(instance.name, entry, instance), hash);
     }
   }
 

@@ -68,8 +68,11 @@ const REPLACEMENT = '\ufffd';
 /** A {@link trimmed} line with what blanks of Unicode are left at its ends made visible. */
 const withVisibleEnds = (line: string): string => (line.trim() === line ? line : line.replace(/^\s+|\s+$/g, (blanks) => OPEN_BOX.repeat(blanks.length)));
 
+/** Nearly all names, which are shown as they are: printable ASCII without blanks at its ends. */
+const PLAIN_NAME = /^[!-~](?:[ -~]*[!-~])?$/;
+
 /** A name that came from elsewhere, harmless and as people can type it. May be empty. */
-export const harmlessName = (name: string): string => withVisibleEnds(trimmed(withReplaced(name, REPLACEMENT)));
+export const harmlessName = (name: string): string => (PLAIN_NAME.test(name) ? name : withVisibleEnds(trimmed(withReplaced(name, REPLACEMENT))));
 
 /** A word of a body line that programs take apart: in quotes where it holds blanks or quotes, or nothing. */
 export const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : inQuotes(word));
