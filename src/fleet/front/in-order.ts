@@ -60,20 +60,25 @@ export class InOrder<T extends object> {
     return orderWord(this.#nameOf(item));
   }
 
-  /** By runs that are short enough to be sorted in one go, which are then put together two by two. */
+  /** By runs that are short enough to be sorted in one go, and that are put together two by two. */
   async #sorted(lists: readonly (readonly T[])[], slices: Slices): Promise<Sorted<T>> {
     const sorted = room<T>(lists.reduce((count, list) => count + list.length, 0));
     const ends: number[] = [];
+    let runs = 0;
     for (const list of lists) {
       for (let from = 0; from < list.length; from += FLEET_SORTED_AT_ONCE) {
         const run = list.slice(from, from + FLEET_SORTED_AT_ONCE);
         const first = ends.at(-1) ?? 0;
         this.#sortRun(run, sorted, first);
         ends.push(first + run.length);
+        runs += 1;
+        // two that are of as many runs, while the processor has them at hand
+        for (let pairs = runs; pairs % 2 === 0; pairs /= 2) await mergeLast(sorted, ends, slices);
         if (slices.isOverNow()) await slices.pause();
       }
     }
-    return merged(sorted, ends, slices);
+    while (ends.length > 1) await mergeLast(sorted, ends, slices);
+    return sorted;
   }
 
   /** @param first where it is put. What comes from a site mostly is in order already, which costs a look. */
@@ -87,24 +92,24 @@ export class InOrder<T extends object> {
   }
 }
 
-/** Puts runs together two by two, from one place into another and back. @param ends of the runs */
-async function merged<T>(sorted: Sorted<T>, ends: readonly number[], slices: Slices): Promise<Sorted<T>> {
-  let [from, into, runs] = [sorted, room<T>(ends.length > 1 ? sorted.items.length : 0), ends];
-  while (runs.length > 1) {
-    for (let run = 0; run < runs.length; run += 2) {
-      const [first, middle] = [runs[run - 1] ?? 0, runs[run]!];
-      const end = runs[run + 1] ?? middle;
-      let [one, other] = [first, middle];
-      for (let at = first; at < end; at += 1) {
-        const isFirst = other === end || (one < middle && compareWords(from.words[one]!, from.words[other]!) <= 0);
-        const taken = isFirst ? one++ : other++;
-        into.words[at] = from.words[taken]!;
-        into.items[at] = from.items[taken]!;
-        if (slices.isOver()) await slices.pause();
-      }
+/** Puts the last two runs together, in their place. @param ends of the runs */
+async function mergeLast<T>({ words, items }: Sorted<T>, ends: number[], slices: Slices): Promise<void> {
+  const [middle, end] = ends.splice(-2) as [number, number];
+  const first = ends.at(-1) ?? 0;
+  ends.push(end);
+  const [firstWords, firstItems] = [words.slice(first, middle), items.slice(first, middle)];
+  let [one, other] = [0, middle];
+  // where the first run is used up, the rest of the second one is where it belongs
+  for (let at = first; one < firstWords.length; at += 1) {
+    if (other === end || compareWords(firstWords[one]!, words[other]!) <= 0) {
+      words[at] = firstWords[one]!;
+      items[at] = firstItems[one]!;
+      one += 1;
+    } else {
+      words[at] = words[other]!;
+      items[at] = items[other]!;
+      other += 1;
     }
-    [from, into] = [into, from];
-    runs = runs.filter((_, run) => run % 2 === 1 || run === runs.length - 1);
+    if (slices.isOver()) await slices.pause();
   }
-  return from;
 }
