@@ -96,6 +96,17 @@ export class Registry {
     return list?.byId.get(id);
   }
 
+  /** Those that are there, of some ids, in their order: for whoever asks for many. */
+  byIds(provider: string, ids: readonly string[]): Instance[] {
+    const byId = this.#byName.get(provider)?.byId;
+    const found: Instance[] = [];
+    for (const id of ids) {
+      const instance = byId?.get(id);
+      if (instance) found.push(instance);
+    }
+    return found;
+  }
+
   /**
    * What a typed name may mean. What stands before the first `/` is a provider, and never part of a
    * machine's name: `stop vc/db` must not reach a machine that somebody has called `vc/db` elsewhere.

@@ -28,7 +28,7 @@ export interface StockedProvider {
 
 /**
  * All machines as plain data, for those who keep a copy of the inventory elsewhere: whom they tell of what, they decide.
- * There may be a million, so each is made when it is asked for.
+ * There may be a million, so some are made when they are asked for.
  */
 export class Stock {
   readonly #registry: Registry;
@@ -58,11 +58,9 @@ export class Stock {
     if (owner) for (const { id } of this.#registry.of(owner)) yield id;
   }
 
-  /** @returns undefined where there is no such machine */
-  machine(provider: string, id: string): StockedMachine | undefined {
-    const instance = this.#registry.byId(provider, id);
-    if (instance === undefined) return undefined;
-    const { name, machine, state } = instance;
-    return { id, name, type: machine.type, state, capabilities: this.#capabilitiesOf(machine) };
+  /** Those of a provider's machines that are there, of some ids, in their order. */
+  machines(provider: string, ids: readonly string[]): StockedMachine[] {
+    return this.#registry.byIds(provider, ids).map(({ id, name, machine, state }) =>
+      ({ id, name, type: machine.type, state, capabilities: this.#capabilitiesOf(machine) }));
   }
 }

@@ -235,23 +235,21 @@ export class ProviderValues {
 
   /** The machines of a value as they are now; those that are gone are forgotten. */
   #content(index: number, type: string): ValueContent {
-    const machines: ValueContent['machines'] = [];
     const capabilities: string[][] = [];
     const places = new Map<readonly string[], number>();
-    const there: string[] = [];
-    for (const id of this.#ids[index]!) {
-      const machine = this.#stock.machine(this.name, id);
-      if (machine === undefined) continue;
-      there.push(id);
+    const there = this.#stock.machines(this.name, this.#ids[index]!);
+    const machines = there.map((machine): ValueContent['machines'][number] => {
       let can = places.get(machine.capabilities);
       if (can === undefined) {
         places.set(machine.capabilities, (can = capabilities.length));
         capabilities.push([...machine.capabilities]);
       }
-      machines.push([id, machine.name, MACHINE_TYPES.indexOf(machine.type), POWER_STATES.indexOf(machine.state), can]);
+      return [machine.id, machine.name, MACHINE_TYPES.indexOf(machine.type), POWER_STATES.indexOf(machine.state), can];
+    });
+    if (there.length < this.#ids[index]!.length) {
+      this.#count -= this.#ids[index]!.length - there.length;
+      this.#ids[index] = there.map(({ id }) => id);
     }
-    this.#count -= this.#ids[index]!.length - there.length;
-    this.#ids[index] = there;
     if (this.#chunksNeeded(this.#count) !== this.#chunks) this.isDoubtful = true;
     return { type, chunk: index, chunks: this.#chunks, capabilities, machines };
   }
