@@ -20,11 +20,11 @@ interface ClassOfMachines {
   readonly perhaps: readonly Capability[];
 }
 
-/** By their prototypes. There may be a million machines, and a look at one thing of each takes longer than all else that is told of it. */
+/** By their prototypes. There may be a million machines, and to look at all that each might have takes longer than all else that is told of it. */
 const classes = new WeakMap<object, ClassOfMachines>();
 
 function classOf(machine: Machine): ClassOfMachines {
-  const prototype = Object.getPrototypeOf(machine) as object;
+  const prototype = (Object.getPrototypeOf(machine) ?? Object.prototype) as object;
   let known = classes.get(prototype);
   if (known === undefined) {
     const methods = CAPABILITIES.filter((name) => isMethod(prototype, name) && name !== 'bootMark');

@@ -59,5 +59,6 @@ await t.test('one without a class is looked at by itself', (t) => {
   t.same(capabilitiesOf({ ...plain, start: done }), ['start']);
   t.same(capabilitiesOf({ ...plain, uptime: () => Promise.resolve(1) }), ['uptime']);
   t.same(capabilitiesOf(plain), []);
+  t.same(capabilitiesOf(Object.assign(Object.create(null) as object, plain, { info: () => Promise.resolve({}) })), ['info'], 'of no prototype');
   t.end();
 });
