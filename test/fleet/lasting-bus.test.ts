@@ -4,7 +4,7 @@ import { INVENTORY_BUCKET } from '../../src/fleet/subjects.js';
 import { MemoryHub } from '../support/fleet/memory-bus.js';
 import { until } from '../support/until.js';
 
-const WITHIN = 10_000;
+const WITHIN = 30_000;
 const text = (data: Uint8Array | undefined): string => Buffer.from(data ?? []).toString();
 
 await t.test('what is subscribed and watched goes on by another connection, and by that one alone', async (t) => {

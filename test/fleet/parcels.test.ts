@@ -4,7 +4,7 @@ import { packed, parcelsOf, Posting, unpacked } from '../../src/fleet/parcels.js
 import { FLEET_MESSAGE, FLEET_PARCEL } from '../../src/kit/fleet-limits.js';
 import { until } from '../support/until.js';
 
-const WITHIN = 10_000;
+const WITHIN = 30_000;
 const written = (content: unknown) => ({ data: Buffer.from(JSON.stringify(content)) });
 
 void t.test('one message is as it is, several are a list, and both are read again', async (t) => {

@@ -10,7 +10,7 @@ import type { CopyOutbox, KeyValue, OutboxEvent } from '../../../src/store/state
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 
-const WITHIN = 10_000;
+const WITHIN = 30_000;
 const SIGNER = new NkeySigner(newSeed());
 
 /** A state folder: what is in it outlives a front. */

@@ -10,7 +10,7 @@ import { keysOf, packedValue, putValues, sealedFor, SITE_SIGNER, tellNews, tellS
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 
-const WITHIN = 10_000;
+const WITHIN = 30_000;
 const SECOND = 'incarnation-two-0002';
 
 /** A front's inventory, and the bus of a site. */

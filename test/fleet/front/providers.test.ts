@@ -13,7 +13,7 @@ import { INCARNATION, keysOf, putValues, tellState, valuesOf } from '../../suppo
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 
-const WITHIN = 10_000;
+const WITHIN = 30_000;
 
 const offer = (name: string, more: Partial<OfferedProvider> = {}): OfferedProvider => ({ name, type: 'libvirt', held: true, dmesg: false, ...more });
 

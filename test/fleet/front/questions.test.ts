@@ -86,7 +86,7 @@ void t.test('a remote machine has what its site says, and no more', async (t) =>
   t.equal(kinds('vm', ['start']).make('u2', 'web2', 'on').bootMarkLasts, undefined);
   site.onAsk = ({ ask }, reply) => reply({ state: 'value', value: ({ status: 'on', uptime: 17, bootMark: 'b1', autostart: true } as Record<string, unknown>)[ask] });
   t.equal(await machine.status(signal), 'on');
-  t.match(site.asks[0], { machine: 'u1', instance: 'web?1' }, 'by the name under which it is known');
+  t.match(site.asks[0], { machine: 'u1', instance: 'web\ufffd1' }, 'by the name under which it is known');
   t.equal(await machine.uptime!(signal), 17);
   t.equal(await machine.bootMark!(signal), 'b1');
   t.equal(await machine.autostart!.read(signal), true);

@@ -12,7 +12,7 @@ import { ScriptedSite } from '../../support/fleet/scripted-site.js';
 import { until } from '../../support/until.js';
 
 /** For a condition that comes soon, ms. */
-export const WITHIN = 10_000;
+export const WITHIN = 30_000;
 
 /** So that a test need not last as long as an order may. */
 const FAST: Pace = {
