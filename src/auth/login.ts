@@ -9,6 +9,8 @@ export interface LoginSource {
   readonly generation: number;
   /** What the configuration says now of an account that has logged in from an address, if it still may. */
   current(account: Account, address: string): Account | undefined;
+  /** What it says of whoever bears the name now. */
+  account(name: string): Account | undefined;
   /** logins to be told of reloads */
   readonly watching: Set<{ refresh(): void }>;
 }
@@ -39,6 +41,10 @@ export class Login implements Identity {
 
   get principal(): Principal {
     return this.account ?? NOBODY;
+  }
+
+  get lost(): string {
+    return this.#source.account(this.name) === undefined ? 'the account was taken away' : 'the account was changed';
   }
 
   onTakenAway(listener: () => void): () => void {

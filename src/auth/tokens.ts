@@ -131,6 +131,10 @@ export class TokenUse implements Identity {
     return held === undefined ? NOBODY : new Both(held.account, held.token.limit);
   }
 
+  get lost(): string {
+    return 'the token holds no longer';
+  }
+
   onTakenAway(listener: () => void): () => void {
     const watcher = { refresh: () => { if (this.#held === undefined) listener(); } };
     const { watching } = this.#source;

@@ -4,7 +4,7 @@ import { Login } from '../auth/login.js';
 import { Observer, Service } from '../auth/service.js';
 import type { ArgoEvent, EventFacts } from '../instances/events.js';
 import type { Gate } from '../instances/gate.js';
-import type { Identity } from '../instances/principal.js';
+import { lostWords, type Identity } from '../instances/principal.js';
 import { asTold, mayKnow } from '../instances/subscription.js';
 import { plainAddress } from '../kit/addresses.js';
 import { ArgoError } from '../kit/errors.js';
@@ -38,7 +38,7 @@ class GatewayMember implements Member {
       setMaxListeners(0, controller.signal);
       this.#forget = this.#identity.onTakenAway(() => {
         this.release();
-        controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away'));
+        controller.abort(new ArgoError('NOT AUTHENTICATED', lostWords(this.#identity)));
       });
     }
     return this.#controller.signal;

@@ -12,7 +12,7 @@ import { ConsolePipe } from './console-pipe.js';
 import type { Instance } from './instance.js';
 import type { OperationName } from './operation-table.js';
 import type { Call } from './order.js';
-import type { Mandate } from './principal.js';
+import { lostWords, type Mandate } from './principal.js';
 import type { Registry } from './registry.js';
 import { RfbViewer } from './rfb-viewer.js';
 import { commandOf } from './running-tasks.js';
@@ -104,7 +104,7 @@ export class Consoles {
     this.#sessions.add(session);
     const ends = [
       held(session),
-      mandate.identity.onTakenAway(() => session.end(new ArgoError('NOT ALLOWED', 'the account was taken away'))),
+      mandate.identity.onTakenAway(() => session.end(new ArgoError('NOT ALLOWED', lostWords(mandate.identity)))),
       instance.owner.hold(() => session.end(new ArgoError('UNREACHABLE', 'the provider is being closed'))),
       call.signal === undefined
         ? () => undefined

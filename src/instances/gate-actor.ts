@@ -31,7 +31,7 @@ import type { AuditPage, AuditWanted } from './audit-view.js';
 import { allows, allowsProvider, permissionOf } from './permits.js';
 import { ActorPlans } from './plan-access.js';
 import type { Plans } from './plans.js';
-import { cancellable, mayEverything, type Mandate } from './principal.js';
+import { cancellable, lostWords, mayEverything, type Mandate } from './principal.js';
 import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
 import type { Subject } from './subject.js';
@@ -112,7 +112,7 @@ export class GateActor implements Actor {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = this.#controller = new AbortController();
-      if (!this.#ended) this.#forgetAccount = this.#mandate.identity.onTakenAway(() => controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away')));
+      if (!this.#ended) this.#forgetAccount = this.#mandate.identity.onTakenAway(() => controller.abort(new ArgoError('NOT ALLOWED', lostWords(this.#mandate.identity))));
     }
     return this.#controller.signal;
   }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { toArgoError } from '../kit/errors.js';
+import { ArgoError, toArgoError } from '../kit/errors.js';
 import { ORDER_SAVED_EVERY, ORDER_TOLD_EVERY, ORDER_TOLD_TARGETS } from '../kit/api-limits.js';
 import type { TaskChange, TaskRecord } from '../store/tasks.js';
 import type { NamedRef } from './entrance.js';
@@ -8,6 +8,7 @@ import type { Outcome, PowerOrder } from './order.js';
 import { progressOf } from './order-record.js';
 import type { OrderTarget, OrderTargetState, OrderTask } from './order-task.js';
 import type { Mandate } from './principal.js';
+import { ENDINGS } from './turn.js';
 
 /** What carries an order for many out: what of an actor it needs. */
 export interface OrderActor {
@@ -63,9 +64,9 @@ export class PowerTask {
     this.#over = this.#run();
   }
 
-  /** What is not sent yet is not sent, and waits end. */
-  cancel(): void {
-    this.#cancelled.abort();
+  /** What is not sent yet is not sent, and waits end. @param why where it is not somebody who cancels it */
+  cancel(why?: ArgoError): void {
+    this.#cancelled.abort(why);
   }
 
   snapshot(): OrderTask {
@@ -75,7 +76,7 @@ export class PowerTask {
 
   async #run(): Promise<void> {
     const { mandate, on, save } = this.#parts;
-    const forget = mandate.identity.onTakenAway(() => this.cancel());
+    const forget = mandate.identity.onTakenAway(() => this.cancel(ENDINGS.forbidden().unsent));
     const actor = this.#parts.actor({ ...mandate, client: undefined, cancelled: this.#cancelled.signal });
     this.#pin(actor);
     void save({ state: 'running' });
@@ -104,7 +105,10 @@ export class PowerTask {
   /** One target. Never rejects. */
   async #one(actor: OrderActor, index: number): Promise<void> {
     const { on, order } = this.#parts;
-    if (this.#cancelled.signal.aborted) return this.#set(index, 'cancelled');
+    if (this.#cancelled.signal.aborted) {
+      const why = this.#why;
+      return why ? this.#set(index, 'failed', why.message) : this.#set(index, 'cancelled');
+    }
     this.#set(index, 'sent');
     try {
       const { result } = await actor.power(on[index]!, order);
@@ -112,9 +116,15 @@ export class PowerTask {
     } catch (thrown) {
       const { phrase, message } = toArgoError(thrown);
       // only an order that found the cancelling before anything was sent says BUSY then
-      const isNotSent = this.#cancelled.signal.aborted && phrase === 'BUSY';
+      const isNotSent = this.#cancelled.signal.aborted && this.#why === undefined && phrase === 'BUSY';
       this.#set(index, isNotSent ? 'cancelled' : phrase === 'UNCERTAIN' ? 'uncertain' : 'failed', message);
     }
+  }
+
+  /** Why it was ended, where nobody cancelled it. */
+  get #why(): ArgoError | undefined {
+    const reason: unknown = this.#cancelled.signal.reason;
+    return reason instanceof ArgoError ? reason : undefined;
   }
 
   #set(index: number, state: OrderTargetState, detail = ''): void {

@@ -43,7 +43,12 @@ export interface Identity {
   readonly principal: Principal;
   /** Calls back when a reload takes the account away. @returns ends that */
   onTakenAway(listener: () => void): () => void;
+  /** Once it was taken away, what of it was; left out: the account. */
+  readonly lost?: string;
 }
+
+/** Why nothing may be done any longer by somebody who was taken away. */
+export const lostWords = ({ lost }: Identity): string => lost ?? 'the account was taken away';
 
 /** Who waits for what is read, and may go away. */
 export interface Client {

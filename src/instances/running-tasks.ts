@@ -9,7 +9,7 @@ import { isOwn, TASKS_OF_ALL, type Mandate } from './principal.js';
 import type { Doing } from './progress.js';
 import type { Registry } from './registry.js';
 import { fullNameOf, instanceOf, ownerOf, type Subject } from './subject.js';
-import { ENDINGS, type Ending } from './turn.js';
+import { endingFor, ENDINGS, type Ending } from './turn.js';
 
 /** An action under way. */
 export interface TaskInfo {
@@ -168,7 +168,7 @@ export class RunningTasks {
     const task = new Link<Task>({ id: id ?? String(auditId), run, mandate, subject, operation, since: new Date(), isAllowed: () => job.isAllowed() });
     this.#tasks.append(task);
     if (this.#endingOfLate) run.end(this.#endingOfLate());
-    const forget = whenCancelled(mandate, () => run.end(ENDINGS.cancelled()));
+    const forget = whenCancelled(mandate, (reason) => run.end(endingFor(reason, this.#endingOfLate ?? (this.#ending ? ENDINGS.shutDown : undefined))));
     try {
       const outcome = await run.run();
       const words = outcomeWords(outcome);
@@ -191,7 +191,7 @@ export class RunningTasks {
 }
 
 /** Calls back when all that a mandate does is cancelled, also if that was before. @returns ends that */
-function whenCancelled({ cancelled }: Mandate, end: () => void): () => void {
+function whenCancelled({ cancelled }: Mandate, end: (reason: unknown) => void): () => void {
   return cancelled === undefined ? () => undefined : onAbort(cancelled, end);
 }
 

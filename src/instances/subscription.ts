@@ -6,7 +6,7 @@ import type { InstancePattern } from '../kit/patterns.js';
 import { WATCH_IDLE } from '../kit/limits.js';
 import { onAbort } from '../kit/within.js';
 import type { ArgoEvent, Cursor, EventBatch, EventFacts, Events, EventType, Look, ToldEvent } from './events.js';
-import { EVERYTHING, providerOf, type Identity, type Permission, type Principal } from './principal.js';
+import { EVERYTHING, lostWords, providerOf, type Identity, type Permission, type Principal } from './principal.js';
 import { forOthers } from './work-words.js';
 
 /** Which events are wanted. */
@@ -138,7 +138,7 @@ export class EventSubscription implements Subscription {
   #step(place: WatchingPlace): Step | Promise<Step> {
     const { events } = this.#parts;
     if (place.isOver || this.#parts.isOver()) return undefined;
-    if (place.isTakenAway) throw new ArgoError('NOT ALLOWED', 'the account was taken away');
+    if (place.isTakenAway) throw new ArgoError('NOT ALLOWED', lostWords(this.#parts.identity));
     const look = events.look(this.#at);
     if (look.events.length === 0) return events.closed ? undefined : this.#idle(place);
     const plans = this.#plansIn(look.events);

@@ -1,6 +1,6 @@
 import { FairPlaces } from '../kit/fair-places.js';
 import { LAST_LOOK, LAST_WORD, TURNS_WAITING, TURNS_WAITING_PER_ACCOUNT } from '../kit/limits.js';
-import { ArgoError } from '../kit/errors.js';
+import { ArgoError, type Phrase } from '../kit/errors.js';
 import type { Deadline } from '../kit/deadline.js';
 
 /** Why an action is ended before its time, in the words for those who wait for it. */
@@ -26,7 +26,21 @@ export const ENDINGS = {
   closed: () => ending(new ArgoError('UNREACHABLE', 'its provider is no longer configured; nothing was sent'), 'its provider was closed'),
   cancelled: () => ending(new ArgoError('BUSY', 'it was cancelled; nothing was sent'), 'it was cancelled'),
   forbidden: () => ending(new ArgoError('NOT ALLOWED', 'the right was taken away; nothing was sent'), 'the right to it was taken away'),
+  late: () => ending(new ArgoError('TIMEOUT', 'it took too long; nothing was sent'), 'it took too long'),
+  left: () => ending(new ArgoError('SHUTTING DOWN', 'its gateway ended; nothing was sent'), 'its gateway ended'),
 } as const;
+
+/** How something ends that is cancelled by a signal, by the phrase of its reason; all else is somebody's who cancelled it. */
+const ENDING_BY: Partial<Readonly<Record<Phrase, () => Ending>>> = {
+  'NOT AUTHENTICATED': ENDINGS.forbidden, 'NOT ALLOWED': ENDINGS.forbidden, TIMEOUT: ENDINGS.late, 'SHUTTING DOWN': ENDINGS.left,
+};
+
+/** @param ofServer how all end, once the server itself does */
+export function endingFor(reason: unknown, ofServer: (() => Ending) | undefined): Ending {
+  const phrase = reason instanceof ArgoError ? reason.phrase : undefined;
+  if (phrase === 'SHUTTING DOWN' && ofServer) return ofServer();
+  return ((phrase && ENDING_BY[phrase]) ?? ENDINGS.cancelled)();
+}
 
 /** What a step that was told to end comes to: only its driver knows whether anything was sent. Undefined where it does not say. */
 export function lastWord(sending: Promise<void>): Promise<unknown> {

@@ -136,7 +136,7 @@ export class WorkTasks {
   #run(record: TaskRecord, work: NewWork, mandate: Mandate, run: (handle: WorkHandle) => Promise<void>): BegunWork {
     const { id } = record;
     const cancel = new AbortController();
-    const forget = mandate.cancelled ? onAbort(mandate.cancelled, () => cancel.abort()) : () => undefined;
+    const forget = mandate.cancelled ? onAbort(mandate.cancelled, (reason) => cancel.abort(reason)) : () => undefined;
     const saver = new Saver((change) => this.#ledger.save(id, change));
     const teller = new Teller(() => this.#listeners.tell(this.#running.get(id)?.task ?? this.#ended.get(id)!));
     const handle: WorkHandle = {

@@ -34,12 +34,18 @@ await t.test('a cancelled order says of each target what is known', async (t) =>
 });
 
 await t.test('an account that is taken away ends its orders', async (t) => {
-  const { call, ended, authenticator, gate } = await startApi(t, { config: DEAF });
+  const { call, ended, authenticator, gate, ask, session, audit } = await startApi(t, { config: DEAF });
   const { id } = await call('steve', 'POST', '/power', { targets: ['dev'], action: 'stop', once: ONCE }) as OrderRow;
+  await until(async () => /verifying/.test(await ask(await session('steve'), 'task')), 10_000, 'the order to be sent');
+  const waiting = await call('steve', 'POST', '/power', { targets: ['dev'], action: 'reboot', once: 'key-0002' }) as OrderRow;
+  await until(() => audit.begun.length === 2, 10_000, 'the second to wait for its turn');
   const config = DEAF.replaceAll('accounts.steve', 'accounts.eve');
   authenticator.configure(await parseConfig('argo-server.conf', config, '/nonexistent'));
   gate.review();
-  t.match(await ended('eve', id), { account: 'steve', state: /cancelled|failed/ }, 'who may do everything sees those of others');
+  t.match(await ended('eve', id), {
+    account: 'steve', state: 'failed', targets: [{ state: 'uncertain', detail: 'UNCERTAIN: accepted, and last seen on when the right to it was taken away' }],
+  }, 'who may do everything sees those of others');
+  t.match(await ended('eve', waiting.id), { state: 'failed', targets: [{ state: 'failed', detail: 'NOT ALLOWED: the right was taken away; nothing was sent' }] }, 'nobody has cancelled it');
 });
 
 await t.test('one is told how its own orders go on', async (t) => {

@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap';
 import { SENDING_KEPT, WAIT_TOLD } from '../../src/kit/limits.js';
-import { ENDINGS } from '../../src/instances/turn.js';
+import { endingFor, ENDINGS } from '../../src/instances/turn.js';
 import { Account } from '../../src/auth/account.js';
+import { Service } from '../../src/auth/service.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import { Gate } from '../../src/instances/gate.js';
 import type { PowerOrder } from '../../src/instances/order.js';
 import { PowerRun } from '../../src/instances/power-run.js';
@@ -171,4 +173,29 @@ void t.test('the time for the clean way begins when the turn has come', async (t
   t.match(await run({ softFor: 100 }).run(), { result: 'done', after: 'off' });
   t.match(await hanging, /^UNCERTAIN/);
   t.equal(machine.calls.at(-1), 'powerOff');
+});
+
+void t.test('what a signal cancels ends for the reason of that signal', async (t) => {
+  const core = await world(t);
+  const actor = core.gate.actor({ identity: new Service('steve', core.authenticator), through: undefined, origin: 'test' });
+  const { instances: [lj] } = await actor.select(['lj']);
+  for (const [reason, event, unsent] of [
+    [undefined, 'it was cancelled', 'BUSY: it was cancelled; nothing was sent'],
+    [new ArgoError('NOT AUTHENTICATED', 'the token holds no longer'), 'the right to it was taken away', 'NOT ALLOWED: the right was taken away; nothing was sent'],
+    [new ArgoError('TIMEOUT', 'so long'), 'it took too long', 'TIMEOUT: it took too long; nothing was sent'],
+    [new ArgoError('SHUTTING DOWN'), 'its gateway ended', 'SHUTTING DOWN: its gateway ended; nothing was sent'],
+  ] as const) {
+    const [first, second] = [new AbortController(), new AbortController()];
+    const order = (cancel: AbortSignal): Promise<unknown> => actor.power(lj!, { action: 'stop', mode: 'soft', wait: true }, { cancel }).catch((error: Error) => error.message);
+    const doing = (): readonly string[] => actor.tasks.list().map((task) => task.doing);
+    const sent = order(first.signal);
+    await until(() => doing().includes('verifying'), WITHIN, 'it waits');
+    const waiting = order(second.signal);
+    await until(() => doing().includes('waiting for its turn'), WITHIN, 'the other');
+    second.abort(reason);
+    t.equal(await waiting, unsent);
+    first.abort(reason);
+    t.equal(await sent, `UNCERTAIN: accepted, and last seen on when ${event}`);
+  }
+  t.match(endingFor(new ArgoError('SHUTTING DOWN'), ENDINGS.shutDown), { event: 'the server ended' }, 'its gateway ends with the server');
 });
