@@ -2,6 +2,7 @@ import { isIPv4 } from 'node:net';
 import * as v from 'valibot';
 import { HOST_FIGURES } from '../drivers/management/statistics.js';
 import { ArgoError, SettingsFault } from '../kit/errors.js';
+import { issueWords } from '../kit/schema-words.js';
 import {
   ARGS_DEPTH, ARGS_ENTRIES, ARGS_TEXT, CPU_LIMIT_MOST, DISK_LEAST, DISK_MOST, MEMORY_LEAST, MEMORY_MOST, ROLLBACK_LEAST, ROLLBACK_MOST, VCPUS_MOST,
 } from '../kit/work-limits.js';
@@ -166,18 +167,12 @@ export function copyArgs<Name extends WorkName>(work: Name, args: WorkArgs<Name>
   const result = v.safeParse(ARGS[work] as v.GenericSchema, copy);
   if (result.success) return freeze(result.output) as WorkArgs<Name>;
   const faults = new Map<string, string>();
-  for (const issue of result.issues) if (!faults.has(pathOf(issue))) faults.set(pathOf(issue), wordsOf(issue));
+  for (const issue of result.issues) if (!faults.has(pathOf(issue))) faults.set(pathOf(issue), issueWords(issue, 'there is no such argument'));
   throw new SettingsFault(Object.fromEntries(faults));
 }
 
 /** What is within `settings` is named as it is called there: whoever typed it knows no more. */
 const pathOf = ({ path }: v.BaseIssue<unknown>): string => (path ?? []).map(({ key }) => String(key)).join('.').replace(/^settings\./, '').slice(0, ARGS_TEXT) || 'arguments';
-
-function wordsOf({ type, expected, received, message }: v.BaseIssue<unknown>): string {
-  if (type !== 'strict_object') return message;
-  if (expected === 'never') return 'there is no such argument';
-  return received === 'undefined' ? 'is missing' : 'an object is expected';
-}
 
 /**
  * Each property is read once. What is left out and what is undefined are the same.

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { Actor } from '../../../instances/actor.js';
 import { ArgoError } from '../../../kit/errors.js';
+import { issueWords } from '../../../kit/schema-words.js';
 import { checkKeys, quotable } from '../../shared/json-keys.js';
 import type { ApiRequest } from '../api.js';
 
@@ -58,7 +59,7 @@ const refused = (what: string): ArgoError => new ArgoError('BAD REQUEST', what);
 function faultOf(issues: readonly v.BaseIssue<unknown>[], where: string): ArgoError {
   const [issue] = issues;
   const path = issue === undefined ? null : v.getDotPath(issue);
-  return refused(`${path ?? where}: ${issue?.message ?? 'is wrong'}`);
+  return refused(`${path ?? where}: ${issue === undefined ? 'is wrong' : issueWords(issue)}`);
 }
 
 /** The parameters behind `?`. @throws ArgoError BAD REQUEST */

@@ -1,4 +1,5 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
+import type * as v from 'valibot';
 import t from 'tap';
 import type { OrderRow } from '../../../../src/gateways/web/messages.js';
 import { routesOf } from '../../../../src/gateways/web/api/index.js';
@@ -119,4 +120,27 @@ await t.test('what is not asked for rightly is refused, and nothing is done', as
   t.equal(await call('steve', 'PATCH', '/tasks'), 405);
   t.same(audit.begun, []);
   t.notOk(logged.some((line) => line.startsWith('error')));
+});
+
+await t.test('what is wrong is said in our own words', async (t) => {
+  const { call, audit } = await startApi(t);
+  t.equal(await call('steve', 'POST', '/power', { targets: ['lj'], action: 'stop' }), 'BAD REQUEST: once: is missing');
+  t.equal(await call('steve', 'POST', '/power', 7), 'BAD REQUEST: body: an object is expected');
+  t.equal(await call('steve', 'POST', '/power/preview', { targets: ['lj'], action: 'stop', force: true }), 'BAD REQUEST: force: there is no such key');
+  t.equal(await call('steve', 'GET', '/instances/lj/readings'), 'BAD REQUEST: names: is missing');
+  const odd = [null, true, -1, 0.5, '"x"', '""', [], [[]], [{}], {}, { x: 1 }];
+  for (const { method, path, query, body } of routesOf('1')) {
+    const at = path.replace(/\{\w+\}/g, 'nothing');
+    const keys = body !== undefined && 'entries' in body ? Object.keys(body.entries as v.ObjectEntries) : [];
+    const asked = [
+      ...Object.keys(query).map((name) => [`${at}?${name}=`, {}] as const),
+      ...(body === undefined ? [] : [...odd, ...keys.flatMap((key) => odd.map((value) => ({ [key]: value })))].map((one) => [at, one] as const)),
+      ...odd.map((value) => [at, Object.fromEntries(keys.map((key) => [key, value]))] as const),
+    ];
+    for (const [where, sent] of asked) {
+      const answered = await call('tenant', method, where, sent);
+      if (typeof answered === 'string' && /Invalid|Expected|received|undefined/.test(answered)) t.fail(`${method} ${where} ${JSON.stringify(sent)}: ${answered}`);
+    }
+  }
+  t.same(audit.begun, []);
 });
