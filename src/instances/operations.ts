@@ -146,7 +146,7 @@ export class Operations {
       ask: (signal) => read.call(instance.machine, signal),
       isAllowed: () => allows(mandate, name, instance),
     }, call.signal, open);
-    return name === 'status' ? this.#asStatus(instance, answer as Promise<PowerState>) as Promise<Readings[Name]>
+    return name === 'status' ? this.#asStatus(instance, answer as Promise<PowerState>, call.signal) as Promise<Readings[Name]>
       : answer.catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
   }
 
@@ -325,12 +325,13 @@ export class Operations {
   }
 
   /** `unknown` where the state cannot be had, whatever the reason; but who may not ask any longer, or nobody, is told so. */
-  async #asStatus(instance: Instance, answer: Promise<PowerState>): Promise<PowerState> {
+  async #asStatus(instance: Instance, answer: Promise<PowerState>, signal: AbortSignal | undefined): Promise<PowerState> {
     try {
       const state = await answer;
       this.#parts.registry.see(instance, state);
       return state;
     } catch (thrown) {
+      if (signal?.aborted && thrown === signal.reason) throw thrown;
       if (thrown instanceof ArgoError && (thrown.phrase === 'NOT ALLOWED' || thrown.phrase === 'SHUTTING DOWN')) throw thrown;
       this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
       return 'unknown';

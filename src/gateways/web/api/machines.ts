@@ -61,6 +61,7 @@ async function factsOf(actor: Actor, instance: InstanceInfo, signal: AbortSignal
     const { more, ...facts }: Facts = await actor.read(instance, 'info', { signal, maxAge: READINGS_AGE });
     return plain({ ...facts, ...more }) as Record<string, unknown>;
   } catch (thrown) {
+    signal.throwIfAborted();
     const { phrase, message } = toArgoError(thrown);
     return phrase === 'NOT SUPPORTED' ? {} : { error: message };
   }
@@ -74,7 +75,9 @@ async function readAll(actor: Actor, instance: InstanceInfo, names: readonly Rea
       return [name, failureFor(thrown)];
     }
   };
-  return Object.fromEntries(await Promise.all([...new Set(names)].map(read)));
+  const readings = await Promise.all([...new Set(names)].map(read));
+  call.signal.throwIfAborted();
+  return Object.fromEntries(readings);
 }
 
 export const MACHINE_ROUTES: readonly Route[] = [

@@ -1,11 +1,14 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import type * as v from 'valibot';
 import t from 'tap';
+import { ArgoError } from '../../../../src/kit/errors.js';
 import type { OrderRow } from '../../../../src/gateways/web/messages.js';
 import { routesOf } from '../../../../src/gateways/web/api/index.js';
+import { SEED_CONFIG } from '../../../server/core.js';
 import { DOCUMENT, startApi } from './asking.js';
 
 const ONCE = 'key-0001';
+const HANGS = SEED_CONFIG.replace('"dev"]', '"dev"]\nfaults = { dev = "hang" }');
 
 await t.test('the document is one, and has every route', async (t) => {
   const { valid, errors } = await new Validator().validate(structuredClone(DOCUMENT));
@@ -143,4 +146,14 @@ await t.test('what is wrong is said in our own words', async (t) => {
     }
   }
   t.same(audit.begun, []);
+});
+
+await t.test('whose account is taken away in the middle of a reading is told that, and no state', async (t) => {
+  const { answer } = await startApi(t, { config: HANGS });
+  for (const path of ['/instances/dev/readings/status', '/instances/dev/readings?names=status,uptime&max-age=0', '/instances/dev/readings/uptime', '/instances/dev']) {
+    const ends = new AbortController();
+    const reading = answer('steve', 'GET', path, undefined, ends.signal).then(() => 'an answer', (error: Error) => error.message);
+    setImmediate(() => ends.abort(new ArgoError('NOT AUTHENTICATED', 'the session is over')));
+    t.equal(await reading, 'NOT AUTHENTICATED: the session is over', path);
+  }
 });
