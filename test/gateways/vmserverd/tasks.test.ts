@@ -6,7 +6,7 @@ import { ArgoError } from '../../../src/kit/errors.js';
 import { BACKGROUND_KEPT, BACKGROUND_KEPT_OF_ACCOUNT, BACKGROUND_OF_ACCOUNT, BACKGROUND_RUNNING } from '../../../src/kit/vmserverd-files-limits.js';
 import { onAbort } from '../../../src/kit/within.js';
 import { OperationError } from '../../../src/protocols/vmserverd/codes.js';
-import type { KeyValue } from '../../../src/store/state.js';
+import { StateError, type KeyValue } from '../../../src/store/state.js';
 import { openState, scratchFolder } from '../../support/vmserverd/files-world.js';
 import { until } from '../../support/until.js';
 
@@ -183,4 +183,22 @@ await t.test('nothing is begun that cannot be written down', async (t) => {
     }), { message: 'full' }, 'and it keeps no place');
   }
   t.notOk(begun);
+});
+
+await t.test('what cannot be written down is not begun, and that is said', async (t) => {
+  const kv = remembered();
+  const { tasks } = await open(t, kv);
+  const full: KeyValue = { ...kv };
+  const fail = () => Promise.reject(new StateError('unavailable', 'database or disk is full'));
+  Object.assign(kv, { set: fail, delete: fail });
+  let begun = 0;
+  const begin = () => tasks.begin('X_VM_PowerOp', { account: 'kim', signal: forever() }, () => Promise.resolve(void (begun += 1)));
+  for (let count = 0; count <= BACKGROUND_OF_ACCOUNT; count += 1) await t.rejects(begin(), { message: 'AUDIT UNAVAILABLE: nothing was done' });
+  t.equal(begun, 0);
+  Object.assign(kv, full);
+  const { id } = await begin();
+  await until(() => tasks.get(id, ALL).state === 'done', WITHIN, 'its end');
+  Object.assign(kv, { delete: fail });
+  await t.rejects(tasks.delete(id, ALL), { message: 'AUDIT UNAVAILABLE: nothing was done' });
+  t.equal(tasks.get(id, ALL).state, 'done', 'it is still there');
 });

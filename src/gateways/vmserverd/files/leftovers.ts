@@ -4,6 +4,7 @@ import { newKey } from '../../../kit/random-key.js';
 import { LEFTOVERS, LEFTOVER_KEPT, LEFTOVER_TIMEOUT } from '../../../kit/vmserverd-files-limits.js';
 import { within } from '../../../kit/within.js';
 import type { KeyValue } from '../../../store/state.js';
+import { beforehand } from '../beforehand.js';
 import type { Folder, Jail } from './jail.js';
 import { isErrno } from './disk.js';
 import { isWithin, readPath } from './paths.js';
@@ -41,13 +42,13 @@ export class Leftovers {
     this.#log = log;
   }
 
-  /** A name for a file that will be made in a folder. @throws ArgoError BUSY, StateError */
+  /** A name for a file that will be made in a folder. @throws ArgoError BUSY, AUDIT UNAVAILABLE */
   async name(folder: Folder): Promise<string> {
     if (this.#own.size >= LEFTOVERS) throw new ArgoError('BUSY', 'too many files are half made');
     const name = `${NAME}${newKey()}`;
     this.#own.add(name);
     try {
-      await this.#kv.set(`${PREFIX}${name}`, JSON.stringify({ folder: folder.path, ino: String(folder.stats.ino), at: Date.now() } satisfies Written));
+      await beforehand(this.#kv.set(`${PREFIX}${name}`, JSON.stringify({ folder: folder.path, ino: String(folder.stats.ino), at: Date.now() } satisfies Written)));
     } catch (error) {
       this.#own.delete(name);
       throw error;

@@ -38,7 +38,7 @@ export interface BackgroundTasks {
    * @param member the owner's signal: a task whose owner is gone is stopped
    * @param work rejects with the signal's reason where it was stopped and has taken away what it had half made; with an ArgoError
    * of which that is the cause where there is more to say of how it was stopped
-   * @throws ArgoError BUSY where too many are under way
+   * @throws ArgoError BUSY where too many are under way; AUDIT UNAVAILABLE where it cannot be written down
    */
   begin(operation: string, owner: { readonly account: string; readonly signal: AbortSignal }, work: (call: TaskCall) => Promise<void>): Promise<BackgroundTask>;
   /** @throws OperationError NO_SUCH_TASK also for a task of others */

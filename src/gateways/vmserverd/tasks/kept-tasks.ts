@@ -9,6 +9,7 @@ import {
 import { notLonger, onAbort } from '../../../kit/within.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import type { KeyValue } from '../../../store/state.js';
+import { beforehand } from '../beforehand.js';
 import type { BackgroundTask, BackgroundTasks, TaskCall, TaskViewer } from './background-tasks.js';
 import { endedRecord, TaskRecords, type TaskRecord } from './task-records.js';
 
@@ -69,7 +70,7 @@ export class KeptTasks implements BackgroundTasks {
     };
     try {
       await this.#makeRoom(owner.account);
-      await this.#records.save(record);
+      await beforehand(this.#records.save(record));
     } catch (error) {
       free();
       throw error;
@@ -93,7 +94,7 @@ export class KeptTasks implements BackgroundTasks {
   async delete(id: string, viewer: TaskViewer): Promise<void> {
     this.#find(id, viewer);
     if (this.#running.has(id)) throw new OperationError(CODES.BUSY, 'it is under way: stop it first');
-    await this.#records.remove(id);
+    await beforehand(this.#records.remove(id));
     this.#known.delete(id);
   }
 
@@ -169,7 +170,7 @@ export class KeptTasks implements BackgroundTasks {
   async #forgetFirst(records: readonly TaskRecord[]): Promise<void> {
     const first = records.find(({ id }) => !this.#running.has(id));
     if (first === undefined) throw new ArgoError('BUSY', 'too many tasks are remembered');
-    await this.#records.remove(first.id);
+    await beforehand(this.#records.remove(first.id));
     this.#known.delete(first.id);
   }
 }
