@@ -52,7 +52,10 @@ export class VmserverdDriver implements Driver {
 
   /** The last events of all machines, in the order in which they happened. */
   async dmesg(signal: AbortSignal): Promise<string> {
-    const entries = [...this.#inventory.entries].slice(0, LOGGED_MACHINES);
+    // one that has told of no machine may not have told anything yet
+    const known = [...this.#inventory.entries];
+    const all = known.length > 0 ? known : await this.#context.use('reads', () => this.#inventory.list(signal));
+    const entries = all.slice(0, LOGGED_MACHINES);
     const logs = await Promise.allSettled(
       entries.map(async ({ config, name }) =>
         (await readEvents(this.#context, config, LOGGED_EVENTS, signal)).map((event) => ({ name, event })),

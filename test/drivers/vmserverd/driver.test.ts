@@ -180,3 +180,10 @@ await t.test('the way there', { skip: lacks('openssl') }, async (t) => {
   t.match(await outcome(plain.driver.list(soon())), { phrase: 'UNREACHABLE', detail: 'the server: nobody listens there' });
   t.same([...vmserverd.check?.(v.parse(v.strictObject(vmserverd.options), { host: 'gsx1', user: 'x' })) ?? []], [{ message: 'a password, password-file or password-env is missing' }]);
 });
+
+await t.test('the log of a server that has never answered is not empty: nobody knows it', async (t) => {
+  const { driver } = openDriver(t, { port: 1, insecure: true });
+  t.match(await outcome(driver.dmesg!(soon())), { phrase: 'UNREACHABLE' });
+  const { driver: first } = await setUp(t);
+  t.match(await first.dmesg!(soon()), /web1: action by kim/, 'one that was not listed yet is asked for its machines');
+});
