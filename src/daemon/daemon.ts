@@ -195,7 +195,7 @@ export class Daemon {
     this.#plans.drain();
     const drained = this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS).finally(() => this.#events.finish());
     await Promise.all([
-      drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE), this.#enrolments.close(),
+      drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE + LAST_WORDS), this.#enrolments.close(),
       this.#fleet.drain(SHUTDOWN_GRACE + LAST_WORDS),
     ]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));

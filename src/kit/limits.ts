@@ -355,6 +355,8 @@ export const HTTP_DRAIN_LOOK = 20;
 
 /** What a gateway may take to open its ports. */
 export const GATEWAY_PREPARE_TIMEOUT = 15_000;
+/** How long before a gateway has to have ended those who still wait for an order are told that it ends. */
+export const GATEWAY_LAST_WORD = 500;
 /** How long a gateway takes to close. */
 export const GATEWAY_CLOSE_TIMEOUT = 3000;
 

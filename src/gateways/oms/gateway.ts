@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Deadline } from '../../kit/deadline.js';
 import { ArgoError, causeOf, toArgoError } from '../../kit/errors.js';
+import { GATEWAY_LAST_WORD } from '../../kit/limits.js';
 import type { Change } from '../../listening/change.js';
 import { HttpError, type HttpMount, type Visit } from '../../listening/http.js';
 import { entranceSettings } from '../../listening/options.js';
 import type { Gateway, GatewayHost } from '../contract.js';
+import { endsEarly } from '../shared/ends-early.js';
 import { SessionStore } from '../shared/session-store.js';
 import { Sessions, type SessionTimes } from '../shared/sessions.js';
 import { Unread } from '../shared/unread.js';
@@ -26,6 +28,7 @@ export class OmsGateway implements Gateway<OmsOptions> {
   readonly #calls: Calls;
   readonly #unread = new Unread();
   readonly #ending = new AbortController();
+  readonly #lastWord = new AbortController();
   #options: OmsOptions;
   #isRestored = false;
 
@@ -36,7 +39,10 @@ export class OmsGateway implements Gateway<OmsOptions> {
       accounts: host.accounts, store: new SessionStore(host.state.kv, host.log), makeKey: newSessid, ended: (session) => this.#consoles.endSession(session),
     });
     this.#consoles = new ConsolePorts(placesOf(options), { http: host.doors.http, sessions: this.#sessions, log: host.log });
-    this.#calls = new Calls({ accounts: host.accounts, sessions: this.#sessions, log: host.log, tools: () => this.#tools(), ending: this.#ending.signal });
+    this.#calls = new Calls({
+      accounts: host.accounts, sessions: this.#sessions, log: host.log, tools: () => this.#tools(),
+      ending: this.#ending.signal, lastWord: this.#lastWord.signal,
+    });
     this.#mount = host.doors.http.mount((...asked) => this.#answer(...asked));
   }
 
@@ -62,7 +68,9 @@ export class OmsGateway implements Gateway<OmsOptions> {
 
   async drain(deadline: Deadline): Promise<void> {
     this.#ending.abort(new ArgoError('SHUTTING DOWN'));
+    const timer = setTimeout(() => this.#lastWord.abort(endsEarly()), Math.max(0, deadline.left - GATEWAY_LAST_WORD));
     await Promise.all([this.#mount.drain(deadline), this.#consoles.drain(deadline)]);
+    clearTimeout(timer);
   }
 
   close(): Promise<void> {

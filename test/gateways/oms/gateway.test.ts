@@ -223,5 +223,44 @@ await t.test('a client that goes away while a machine is stopped, and the end of
   const waiting = client.ask('kvm', 'stop_vm', 'slow', 'deaf2');
   await until(() => isUnderWay('deaf2'), WITHIN, 'the other stop');
   daemon.signal('SIGTERM');
-  t.match(await waiting, { error: { message: /SHUTTING DOWN/ } }, 'whoever waits is told');
+  t.match(await waiting, { error: { message: '[FuncManError] UNCERTAIN: accepted, and last seen on when the server ended' } }, 'whoever waits is told what is known');
+});
+
+const SLOW = '[providers.slow]\ntype = "sim"\nlatency = "400ms"\ninstances = ["s1", "deaf"]\nfaults = { deaf = "deaf" }\n';
+
+/** A stop that has been sent, or is about to be. */
+async function stopUnderWay(t: Test, machine: string, keys = '') {
+  const { daemon, client } = await start(t, keys, SLOW);
+  await client.login(LOGIN.name, LOGIN.password);
+  const line = await connect(daemon.port);
+  t.teardown(() => line.destroy());
+  await line.ask(`auth ${LOGIN.name} ${LOGIN.password}`);
+  const stopped = client.ask('kvm', 'stop_vm', 'slow', machine);
+  const doing = machine === 'deaf' ? 'verifying' : 'stop';
+  await until(async () => JSON.stringify(await line.ask('task')).includes(doing), WITHIN, 'the stop');
+  return { daemon, client, stopped };
+}
+
+await t.test('an order that was begun is told its own end: when the server ends', async (t) => {
+  const { daemon, stopped } = await stopUnderWay(t, 's1');
+  daemon.signal('SIGTERM');
+  t.match(await stopped, { error: null }, 'it was carried out');
+});
+
+await t.test('and when its session is over', async (t) => {
+  const { client, stopped } = await stopUnderWay(t, 's1');
+  t.equal(codeOf(await client.call('auth', 'deauthenticate', [client.sessid])), 'done');
+  t.match(await stopped, { error: null });
+});
+
+await t.test('and when its account is taken away', async (t) => {
+  const { daemon, stopped } = await stopUnderWay(t, 'deaf', 'stop-timeout = "60s"');
+  daemon.reload(await accounts({ kim: [{ instances: ['*'], commands: ['*'] }] }) + (await omsTable()).table + SLOW);
+  t.match(await stopped, { error: { message: '[FuncManError] UNCERTAIN: accepted, and last seen on when the right to it was taken away' } });
+});
+
+await t.test('and when the gateway is taken away, as far as there is time', async (t) => {
+  const { daemon, stopped } = await stopUnderWay(t, 'deaf', 'stop-timeout = "60s"');
+  daemon.reload(await everything() + SLOW);
+  t.match(await stopped, { error: { message: /^\[FuncManError\] UNCERTAIN: / } });
 });

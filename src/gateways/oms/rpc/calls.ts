@@ -26,8 +26,18 @@ const cacheTimeout = v.pipe(wholeText(0, Number.MAX_SAFE_INTEGER), v.transform((
 export interface CallParts extends AuthParts {
   /** of the configuration as it is now */
   tools(): Tools;
-  /** aborted when the server ends */
+  /** aborted when the server ends: nothing is begun any longer, and what is read ends */
   readonly ending: AbortSignal;
+  /** aborted when the last moment has come to say something of what was begun */
+  readonly lastWord: AbortSignal;
+}
+
+/** What ends a call. */
+interface Ends {
+  /** what is read, and what is not begun */
+  readonly signal: AbortSignal;
+  /** the wait for what was begun */
+  readonly waiting: AbortSignal;
 }
 
 /** Carries calls out: finds the row, checks who asks and what, and runs it. */
@@ -89,19 +99,26 @@ export class Calls {
     // what is switched, copied or moved lasts as long as it lasts
     if (!row.reads) visit.lasting();
     const work = (): Promise<string> =>
-      this.#limited(session, visit, row.reads, async (signal) =>
-        jsonInSlices(
-          await row.run({ actor, session, args, rest, signal, tools, host, provider, machine } as unknown as MachineAsked<never>),
-        ),
-      );
+      this.#limited(session, visit, row.reads, async ({ signal, waiting }) => {
+        const order = (): { readonly signal: AbortSignal } => {
+          signal.throwIfAborted();
+          return { signal: waiting };
+        };
+        return jsonInSlices(
+          await row.run({ actor, session, args, rest, signal, order, tools, host, provider, machine } as unknown as MachineAsked<never>),
+        );
+      });
     const json = row.reads
       ? await this.#cache.get(await questionOf(row, { actor, service, method, given: given.slice(1), provider }), cacheFor, work)
       : await work();
     return { type: row.type, ...(row.isOfClient && { client: host }), json };
   }
 
-  /** Ends a call with its client, its session, the server, or its longest time; what it has begun goes on. */
-  #limited<T>(session: Session, visit: Visit, reads: boolean, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /**
+   * Ends a call with its client, its session, the server, or its longest time. What it has begun goes on, and its end is told also
+   * when the session is over or the server ends, as long as there is time for it.
+   */
+  #limited<T>(session: Session, visit: Visit, reads: boolean, work: (ends: Ends) => Promise<T>): Promise<T> {
     const late = new AbortController();
     const timer = reads
       ? undefined
@@ -109,8 +126,9 @@ export class Calls {
           () => late.abort(new ArgoError('TIMEOUT', `no end in ${formatDuration(OMS_CALL_LONGEST)}; what was begun goes on`)),
           OMS_CALL_LONGEST,
         );
-    return underAll([visit.signal, session.signal, this.#parts.ending, late.signal], (signal) =>
-      unlessAborted(work(signal), signal),
+    const { ending, lastWord } = this.#parts;
+    return underAll([visit.signal, late.signal, lastWord], (waiting) =>
+      underAll([waiting, session.signal, ending], (signal) => unlessAborted(work({ signal, waiting }), reads ? signal : waiting)),
     )
       .catch((error: unknown) => {
         // the shared server's own word for it

@@ -69,6 +69,7 @@ export const ifAllowed = <T>(work: Promise<T>): Promise<T | undefined> => work.c
 /** Stops a machine: asks its guest, and pulls the plug when that was in vain; one of the two where it can do no other. */
 async function stop({ actor, machine, signal, tools }: MachineAsked<unknown>): Promise<void> {
   const [asks, pulls] = [machine.capabilities.includes('stop'), machine.capabilities.includes('stop --force')];
+  signal.throwIfAborted();
   const mode: PowerOrder['mode'] = asks && pulls ? { softFor: tools.stopTimeout } : pulls ? 'hard' : 'soft';
   await actor.power(machine, { action: 'stop', mode, wait: true }, { signal });
 }
@@ -148,11 +149,11 @@ export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record
 export const migration: Row = machineRow('container', {
   params: { destination: hostName },
   operation: 'machine.migrate',
-  run: async ({ actor, machine, args: { destination }, signal, tools }) => {
+  run: async ({ actor, machine, args: { destination }, order, tools }) => {
     const to = tools.providerOf(destination, 'container');
     if (to === machine.provider) throw new OmsError('OpenVZMigrationNotCapable', 'source and target are the same host');
     try {
-      await actor.work('machine.migrate', machine, { to }, { signal });
+      await actor.work('machine.migrate', machine, { to }, order());
     } catch (error) {
       if (error instanceof ArgoError && error.phrase === 'NOT SUPPORTED') throw new OmsError('OpenVZMigrationNotCapable', error.message);
       throw error;

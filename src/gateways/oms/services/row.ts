@@ -32,8 +32,13 @@ export interface Asked<Args = Readonly<Record<string, unknown>>> {
   readonly args: Args;
   /** what came beyond them */
   readonly rest: readonly string[];
-  /** aborted when the client is gone, the session is over, or it has taken too long */
+  /** aborted when the client is gone, the session is over, the server ends, or it has taken too long */
   readonly signal: AbortSignal;
+  /**
+   * What goes with work that is a task: once it has begun, it is waited for also when the session is over or the server ends.
+   * @throws the reason where nothing is begun any longer
+   */
+  order(): { readonly signal: AbortSignal };
   readonly tools: Tools;
 }
 

@@ -18,20 +18,20 @@ export const imageRows: Readonly<Record<string, Row>> = {
       block_device: v.pipe(v.string('a path or "" is expected'), v.maxLength(255, 'is too long')), memory_mb: memoryMegabytes, noapic: yesOrNone, noacpi: yesOrNone,
     },
     operation: 'machine.install',
-    run: async ({ actor, provider, signal, args }) => {
+    run: async ({ actor, provider, order, args }) => {
       const { disk_size_gb: size, block_device: volume } = args;
       if ((size === undefined) === (volume === '')) throw new ArgoError('BAD REQUEST', 'exactly one of the size of a disk and the path of a volume is expected');
       await actor.work('machine.install', provider, {
         name: args.name, osVariant: args.os_variant, osType: args.os_type, iso: args.iso,
         disk: size === undefined ? { volume } : { size }, memory: args.memory_mb, vcpus: VCPUS_OF_NEW, apic: !args.noapic, acpi: !args.noacpi,
-      }, { signal });
+      }, order());
       return 0;
     },
   }),
   create_file_based_image: hostRow({
     params: { image: imageFile, size_mb: diskMegabytes }, operation: 'image.create',
-    run: async ({ actor, provider, signal, args: { image: name, size_mb: size } }) => {
-      await actor.work('image.create', provider, { name, size, format: 'raw' }, { signal });
+    run: async ({ actor, provider, order, args: { image: name, size_mb: size } }) => {
+      await actor.work('image.create', provider, { name, size, format: 'raw' }, order());
       return 0;
     },
   }),

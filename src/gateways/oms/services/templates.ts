@@ -113,12 +113,12 @@ export const templateRows = (kind: MachineKind): Readonly<Record<string, Row>> =
   deploy_template_for_vm: hostRow({
     kind, params: { template: templateName, name: newMachine, settings }, operation: 'template.deploy',
     run: async (asked) => {
-      const { actor, provider, signal, args: { template, name } } = asked;
+      const { actor, provider, args: { template, name } } = asked;
       // one of the other kind has other settings
       const told = await ifAllowed(describe(kind, asked)) ?? {};
       // an address that was left empty was not chosen
       const sent = Object.fromEntries(Object.entries(asked.args.settings).filter(([key, value]) => value !== '' || key === 'passwd'));
-      return byDisk(await withSettings(sent, FIELDS.deploy[kind], () => Promise.resolve(told), (chosen) => actor.work('template.deploy', provider, { template, name, settings: chosen }, { signal })), told);
+      return byDisk(await withSettings(sent, FIELDS.deploy[kind], () => Promise.resolve(told), (chosen) => actor.work('template.deploy', provider, { template, name, settings: chosen }, asked.order())), told);
     },
   }),
   parse_vm_for_template: machineRow(kind, {
@@ -128,8 +128,8 @@ export const templateRows = (kind: MachineKind): Readonly<Record<string, Row>> =
   create_template_from_vm: machineRow(kind, {
     params: { template: templateName, settings }, operation: 'template.create',
     run: (asked) => {
-      const { actor, machine, signal, args: { template } } = asked;
-      return withSettings(asked.args.settings, FIELDS.template, () => preview(kind, asked), (chosen) => actor.work('template.create', machine, { template, settings: chosen }, { signal }));
+      const { actor, machine, args: { template } } = asked;
+      return withSettings(asked.args.settings, FIELDS.template, () => preview(kind, asked), (chosen) => actor.work('template.create', machine, { template, settings: chosen }, asked.order()));
     },
   }),
 });

@@ -10,6 +10,7 @@ import { underAll, unlessAborted } from '../../../kit/within.js';
 import { splitWords, takeOptions, type OptionName, type Options, type Word } from '../../../kit/words.js';
 import { COMMAND_PLAN, COMMAND_SIZE } from '../../../kit/zabbix-collecting-limits.js';
 import type { RemoteCommand, TaskResult } from '../../../protocols/zabbix/messages.js';
+import { endsEarly } from '../../shared/ends-early.js';
 import { instanceFor } from './subjects.js';
 
 /** Remote commands: words of the line protocol, of which some are taken. There is no shell anywhere. */
@@ -116,9 +117,6 @@ async function onEach(request: Request, work: (target: InstanceInfo) => Promise<
   }
   return lines;
 }
-
-/** What was sent goes on without us. */
-const endsEarly = (): Error => new ArgoError('UNCERTAIN', 'the gateway ended before it was verified');
 
 /** The instances that words stand for; a host's technical name in quotes, such as `"demo lj"`, stands for its instance. @throws ArgoError */
 async function select({ actor, names }: Request): Promise<readonly InstanceInfo[]> {
