@@ -69,5 +69,3 @@ export const VMSERVERD_CLIENT_LOGIN = 30_000;
 export const VMSERVERD_CLIENT_ANSWER = 120_000;
 /** Requests of a client that wait for those before them on one connection. */
 export const VMSERVERD_CLIENT_WAITING = 256;
-/** How long before a drain's deadline requests that are still worked on are told that the server ends. */
-export const VMSERVERD_LAST_WORD = 1000;

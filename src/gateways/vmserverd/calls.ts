@@ -1,4 +1,5 @@
 import type { Actor } from '../../instances/actor.js';
+import { OPERATIONS as OPERATION_TABLE } from '../../instances/operation-table.js';
 import { ArgoError, causeOf, toArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { Slices } from '../../kit/slices.js';
@@ -9,6 +10,7 @@ import { CODES, OperationError } from '../../protocols/vmserverd/codes.js';
 import { AnswerWriter, inBlocks, readRequest, type Product } from '../../protocols/vmserverd/envelope.js';
 import type { Element, Shape } from '../../protocols/vmserverd/shape.js';
 import type { Member } from '../contract.js';
+import { endsEarly } from '../shared/ends-early.js';
 import type { Outflow } from './door/outflow.js';
 import { toOperationError } from './faults.js';
 import { OPERATIONS } from './operations/index.js';
@@ -30,7 +32,7 @@ export interface Caller {
 export interface CallsParts {
   readonly log: Log;
   product(): Product;
-  /** aborted when the server ends */
+  /** aborted when the server ends, and nobody can be told more */
   readonly ending: AbortSignal;
 }
 
@@ -135,7 +137,7 @@ export class Calls {
     try {
       value = await unlessAborted(result, question.signal);
     } catch (thrown) {
-      out.append(this.#failed(name, thrown));
+      out.append(this.#failed(name, thrown === this.#parts.ending.reason && mayChange(row) ? endsEarly() : thrown));
       return;
     } finally {
       question.over();
@@ -174,6 +176,10 @@ async function stream(first: string, blocks: Iterable<string>, out: Outflow): Pr
     if (slices.isOverNow()) await slices.pause();
   }
 }
+
+/** Whether it may have begun something that goes on. */
+const mayChange = ({ operation, operations }: Row): boolean =>
+  operations !== undefined || operation === undefined || OPERATION_TABLE[operation].right !== 'read';
 
 /** @throws OperationError */
 function rowOf(operation: string, { member, from }: Caller): Row {

@@ -2,8 +2,8 @@ import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Deadline } from '../../kit/deadline.js';
 import { ArgoError } from '../../kit/errors.js';
-import { LINGER } from '../../kit/limits.js';
-import { VMSERVERD_LAST_WORD, VMSERVERD_LOGIN, VMSERVERD_SWEEP } from '../../kit/vmserverd-limits.js';
+import { GATEWAY_LAST_WORD, LAST_WORDS, LINGER } from '../../kit/limits.js';
+import { VMSERVERD_LOGIN, VMSERVERD_SWEEP } from '../../kit/vmserverd-limits.js';
 import { formatEndpoint } from '../../kit/text.js';
 import { prepareAll, type Change } from '../../listening/change.js';
 import type { Entrance } from '../../listening/entrance.js';
@@ -92,8 +92,9 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
     for (const socket of this.#silent.keys()) socket.destroy();
     for (const connection of this.#connections.keys()) connection.end();
     // what lasts too long is told why it ends, while there is time to say so
-    const timer = setTimeout(() => this.#end(), Math.max(0, deadline.left - VMSERVERD_LAST_WORD));
-    await Promise.all([...this.#connections.values()]);
+    const timer = setTimeout(() => this.#end(), Math.max(0, deadline.left - GATEWAY_LAST_WORD));
+    // as long as the server lets its own actions go on; where a reload takes the gateway away there is less time
+    await Promise.all([...this.#connections.values(), this.#tasks.drain(Math.max(deadline.left - LAST_WORDS, deadline.left / 2))]);
     clearTimeout(timer);
   }
 

@@ -305,3 +305,22 @@ await t.test('an account that a reload takes away, and a gateway', async (t) => 
   t.equal(await steve.ended(), '');
   await until(async () => VmserverdTestClient.connect(port).line(1000).then(() => false, () => true), WITHIN, 'the end of the gateway');
 });
+
+await t.test('a power action that was accepted is told as that, whoever ends', async (t) => {
+  for (const [event, end] of [
+    ['the server ended', ({ daemon }: Awaited<ReturnType<typeof start>>) => daemon.signal('SIGTERM')],
+    ['its gateway ended', ({ reload, tables }: Awaited<ReturnType<typeof start>>) => reload(tables)],
+  ] as const) {
+    const world = await start(t);
+    const client = await world.login();
+    t.match(await client.call('X_VM_PowerOp', '<config>web1</config><action>start</action>'), { code: 0 });
+    const line = await connect(world.daemon.port);
+    t.teardown(() => line.destroy());
+    await line.ask(`auth steve ${PASSWORD}`);
+    const stopped = client.call('X_VM_PowerOp', '<config>web1</config><action>stop</action><mode>2</mode><wait>60</wait>');
+    await until(async () => /verifying/.test((await line.ask('task')).body.join('\n')), WITHIN, 'it was sent');
+    end(world);
+    t.match(await stopped, { code: -999, message: `UNCERTAIN: accepted, and last seen on when ${event}` });
+    await world.daemon.logs(`"outcome":"UNCERTAIN: accepted, and last seen on when ${event}"`);
+  }
+});

@@ -202,3 +202,15 @@ await t.test('what cannot be written down is not begun, and that is said', async
   await t.rejects(tasks.delete(id, ALL), { message: 'AUDIT UNAVAILABLE: nothing was done' });
   t.equal(tasks.get(id, ALL).state, 'done', 'it is still there');
 });
+
+await t.test('the end of the server: what runs may end, for a while', async (t) => {
+  const { tasks } = await open(t);
+  const [soon, never] = [held(), held()];
+  const [first, second] = [await tasks.begin('File_Copy', { account: 'kim', signal: forever() }, soon.work), await tasks.begin('File_Copy', { account: 'kim', signal: forever() }, never.work)];
+  const drained = tasks.drain(500);
+  await t.rejects(tasks.begin('File_Copy', { account: 'kim', signal: forever() }, soon.work), { message: 'SHUTTING DOWN' });
+  soon.end();
+  await drained;
+  await tasks.close();
+  t.match([tasks.get(first.id, ALL), tasks.get(second.id, ALL)], [{ state: 'done' }, { state: 'stopped', error: 'SHUTTING DOWN' }]);
+});

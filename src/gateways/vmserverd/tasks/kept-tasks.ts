@@ -98,11 +98,26 @@ export class KeptTasks implements BackgroundTasks {
     this.#known.delete(id);
   }
 
+  /** Takes no further ones, and lets those that run end. @param ms how long, after which they are told to stop */
+  async drain(ms: number): Promise<void> {
+    this.#isEnding = true;
+    await notLonger(ms, this.#allEnded());
+    this.#stopAll();
+  }
+
   /** Takes no further ones, and tells all to stop. */
   async close(): Promise<void> {
     this.#isEnding = true;
+    this.#stopAll();
+    await notLonger(BACKGROUND_LAST_WORD, this.#allEnded());
+  }
+
+  #stopAll(): void {
     for (const { stop } of this.#running.values()) stop(new ArgoError('SHUTTING DOWN'));
-    await notLonger(BACKGROUND_LAST_WORD, Promise.all([...this.#running.values()].map(({ ended }) => ended)));
+  }
+
+  #allEnded(): Promise<unknown> {
+    return Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 
   #run(record: TaskRecord, account: AbortSignal, work: (call: TaskCall) => Promise<void>, free: () => void): Running {
