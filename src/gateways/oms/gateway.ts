@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Deadline } from '../../kit/deadline.js';
 import { ArgoError, causeOf, toArgoError } from '../../kit/errors.js';
-import { GATEWAY_LAST_WORD } from '../../kit/limits.js';
 import type { Change } from '../../listening/change.js';
 import { HttpError, type HttpMount, type Visit } from '../../listening/http.js';
 import { entranceSettings } from '../../listening/options.js';
 import type { Gateway, GatewayHost } from '../contract.js';
-import { endsEarly } from '../shared/ends-early.js';
+import { LastWord } from '../shared/ends-early.js';
 import { SessionStore } from '../shared/session-store.js';
 import { Sessions, type SessionTimes } from '../shared/sessions.js';
 import { Unread } from '../shared/unread.js';
@@ -28,7 +27,7 @@ export class OmsGateway implements Gateway<OmsOptions> {
   readonly #calls: Calls;
   readonly #unread = new Unread();
   readonly #ending = new AbortController();
-  readonly #lastWord = new AbortController();
+  readonly #lastWord = new LastWord();
   #options: OmsOptions;
   #isRestored = false;
 
@@ -68,9 +67,9 @@ export class OmsGateway implements Gateway<OmsOptions> {
 
   async drain(deadline: Deadline): Promise<void> {
     this.#ending.abort(new ArgoError('SHUTTING DOWN'));
-    const timer = setTimeout(() => this.#lastWord.abort(endsEarly()), Math.max(0, deadline.left - GATEWAY_LAST_WORD));
+    const putOff = this.#lastWord.before(deadline);
     await Promise.all([this.#mount.drain(deadline), this.#consoles.drain(deadline)]);
-    clearTimeout(timer);
+    putOff();
   }
 
   close(): Promise<void> {

@@ -10,7 +10,7 @@ import { CODES, OperationError } from '../../protocols/vmserverd/codes.js';
 import { AnswerWriter, inBlocks, readRequest, type Product } from '../../protocols/vmserverd/envelope.js';
 import type { Element, Shape } from '../../protocols/vmserverd/shape.js';
 import type { Member } from '../contract.js';
-import { endsEarly } from '../shared/ends-early.js';
+import type { LastWord } from '../shared/ends-early.js';
 import type { Outflow } from './door/outflow.js';
 import { toOperationError } from './faults.js';
 import { OPERATIONS } from './operations/index.js';
@@ -32,8 +32,7 @@ export interface Caller {
 export interface CallsParts {
   readonly log: Log;
   product(): Product;
-  /** aborted when the server ends, and nobody can be told more */
-  readonly ending: AbortSignal;
+  readonly lastWord: LastWord;
 }
 
 /** A row whose shapes are not known here. */
@@ -121,7 +120,7 @@ export class Calls {
       const { operation, in: args } = readRequest(root);
       name = operation;
       const row = rowOf(operation, caller);
-      question = new Question(row.in.read(args), caller, this.#parts.ending);
+      question = new Question(row.in.read(args), caller, this.#parts.lastWord.signal);
       const result = row.run(question);
       if (result instanceof Promise) return this.#later(name, row, result, question, out);
       return this.#write(row, result, out);
@@ -137,7 +136,7 @@ export class Calls {
     try {
       value = await unlessAborted(result, question.signal);
     } catch (thrown) {
-      out.append(this.#failed(name, thrown === this.#parts.ending.reason && mayChange(row) ? endsEarly() : thrown));
+      out.append(this.#failed(name, this.#parts.lastWord.told(thrown, onlyReads(row))));
       return;
     } finally {
       question.over();
@@ -177,9 +176,9 @@ async function stream(first: string, blocks: Iterable<string>, out: Outflow): Pr
   }
 }
 
-/** Whether it may have begun something that goes on. */
-const mayChange = ({ operation, operations }: Row): boolean =>
-  operations !== undefined || operation === undefined || OPERATION_TABLE[operation].right !== 'read';
+/** Whether it can have begun nothing that goes on. */
+const onlyReads = ({ operation, operations }: Row): boolean =>
+  operations === undefined && operation !== undefined && OPERATION_TABLE[operation].right === 'read';
 
 /** @throws OperationError */
 function rowOf(operation: string, { member, from }: Caller): Row {

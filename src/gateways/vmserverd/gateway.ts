@@ -1,8 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Deadline } from '../../kit/deadline.js';
-import { ArgoError } from '../../kit/errors.js';
-import { GATEWAY_LAST_WORD, LAST_WORDS, LINGER } from '../../kit/limits.js';
+import { LAST_WORDS, LINGER } from '../../kit/limits.js';
 import { VMSERVERD_LOGIN, VMSERVERD_SWEEP } from '../../kit/vmserverd-limits.js';
 import { formatEndpoint } from '../../kit/text.js';
 import { prepareAll, type Change } from '../../listening/change.js';
@@ -10,6 +8,7 @@ import type { Entrance } from '../../listening/entrance.js';
 import { banner, SSL_REQUIRED, TLS_FIRST_BYTE, UNDECIDED, type AuthdVersion } from '../../protocols/vmserverd/authd.js';
 import type { Product } from '../../protocols/vmserverd/envelope.js';
 import type { Gateway, GatewayHost, Member } from '../contract.js';
+import { LastWord } from '../shared/ends-early.js';
 import { CallerParts, type GatewayParts } from './caller-parts.js';
 import { Calls } from './calls.js';
 import { Connection } from './door/connection.js';
@@ -38,7 +37,7 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
   readonly #connections = new Map<Connection, Promise<void>>();
   /** those who have yet to say which protocol they speak, with when they are cut off */
   readonly #silent = new Map<Socket, number>();
-  readonly #ending = new AbortController();
+  readonly #lastWord = new LastWord();
   #options: VmserverdOptions;
   #product: Product;
   #isLoaded = false;
@@ -48,10 +47,9 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
     this.#host = host;
     this.#options = options;
     this.#product = productOf(options);
-    setMaxListeners(0, this.#ending.signal);
     this.#tasks = new KeptTasks(host);
     this.#files = new Files(host);
-    this.#calls = new Calls({ log: host.log, product: () => this.#product, ending: this.#ending.signal });
+    this.#calls = new Calls({ log: host.log, product: () => this.#product, lastWord: this.#lastWord });
     this.#tls = new Tls({ folder: host.state.folder, log: host.log, places: () => this.#places() });
     this.#entrance = host.doors.sockets({
       connected: (socket, address, beginsTls) => this.#connected(socket, address, beginsTls),
@@ -92,23 +90,19 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
     for (const socket of this.#silent.keys()) socket.destroy();
     for (const connection of this.#connections.keys()) connection.end();
     // what lasts too long is told why it ends, while there is time to say so
-    const timer = setTimeout(() => this.#end(), Math.max(0, deadline.left - GATEWAY_LAST_WORD));
+    const putOff = this.#lastWord.before(deadline);
     // as long as the server lets its own actions go on; where a reload takes the gateway away there is less time
     await Promise.all([...this.#connections.values(), this.#tasks.drain(Math.max(deadline.left - LAST_WORDS, deadline.left / 2))]);
-    clearTimeout(timer);
+    putOff();
   }
 
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    this.#end();
+    this.#lastWord.now();
     this.#entrance.close();
     for (const connection of this.#connections.keys()) connection.destroy();
     this.#files.close();
     await this.#tasks.close();
-  }
-
-  #end(): void {
-    this.#ending.abort(new ArgoError('SHUTTING DOWN'));
   }
 
   /** What an earlier process has left, once. */
@@ -163,7 +157,7 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
   }
 
   #serve(socket: Socket, address: string, version: AuthdVersion, place: Place): void {
-    if (this.#ending.signal.aborted) return void socket.destroy();
+    if (this.#lastWord.signal.aborted) return void socket.destroy();
     const { accounts } = this.#host;
     const connection = new Connection(socket, {
       version, address, calls: this.#calls, log: this.#host.log,

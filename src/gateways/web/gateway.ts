@@ -17,6 +17,7 @@ import { isFault, methodOf, readJson, sendAnswer, sendFailure, sendJson, upgrade
 import { Files } from './door/files.js';
 import { checkHost, checkIntent, checkOrigin, checkSite } from './door/guard.js';
 import { Logins } from './door/logins.js';
+import { LastWord } from '../shared/ends-early.js';
 import { SessionStore } from '../shared/session-store.js';
 import { Sessions, type SessionTimes } from '../shared/sessions.js';
 import { Unread } from '../shared/unread.js';
@@ -40,6 +41,7 @@ export class WebGateway implements Gateway<WebOptions> {
   readonly #sockets = new WebSockets();
   readonly #unread = new Unread();
   readonly #draining = new AbortController();
+  readonly #lastWord = new LastWord();
   readonly #sessions: Sessions;
   readonly #logins: Logins;
   #files: Files | undefined;
@@ -85,7 +87,9 @@ export class WebGateway implements Gateway<WebOptions> {
   async drain(deadline: Deadline): Promise<void> {
     this.#draining.abort(new ArgoError('SHUTTING DOWN'));
     this.#feeds.close();
+    const putOff = this.#lastWord.before(deadline);
     await Promise.all([this.#mount.drain(deadline), this.#sockets.drain(deadline)]);
+    putOff();
   }
 
   close(): Promise<void> {
@@ -152,7 +156,11 @@ export class WebGateway implements Gateway<WebOptions> {
         json: () => readJson(request, visit),
       };
       // what does not end by its signal is not waited for longer than the client may wait
-      const answer = await unlessAborted(this.#api.answer(asked), visit.signal);
+      const answer = await underAll([visit.signal, this.#lastWord.signal], (ends) => unlessAborted(this.#api.answer(asked), ends)).catch(
+        (thrown: unknown) => {
+          throw this.#lastWord.told(thrown, method === 'GET');
+        },
+      );
       if ('json' in answer)
         return this.#send(
           request,

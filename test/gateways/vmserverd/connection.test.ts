@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Member } from '../../../src/gateways/contract.js';
+import { LastWord } from '../../../src/gateways/shared/ends-early.js';
 import { Calls } from '../../../src/gateways/vmserverd/calls.js';
 import { Connection, type ConnectionParts } from '../../../src/gateways/vmserverd/door/connection.js';
 import type { Parts } from '../../../src/gateways/vmserverd/operations/parts.js';
@@ -30,7 +31,7 @@ async function open(t: Test, login: ConnectionParts['login'] = () => Promise.res
   const log: ConnectionParts['log'] = (level, message, facts) => void lines.push(`${level} ${message} ${JSON.stringify(facts)}`);
   const connection = new Connection(socket, {
     version: '1.00', address: '127.0.0.1', log, login, isAccount: (name) => name === 'kim', times: () => ({ idle: IDLE }),
-    calls: new Calls({ log, product: () => ({ id: 'GSX', title: 'x', version: '1', build: '' }), ending: new AbortController().signal }),
+    calls: new Calls({ log, product: () => ({ id: 'GSX', title: 'x', version: '1', build: '' }), lastWord: new LastWord() }),
     local: () => Promise.resolve(undefined), entered: () => ({}) as Parts,
   });
   const served = connection.serve();

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { newToken, tokenHash } from '../../../../src/auth/tokens.js';
 import { BCRYPT_COST } from '../../../../src/kit/limits.js';
 import { startDaemon, type Daemon } from '../../../support/daemon.js';
+import { connect } from '../../../support/line-client.js';
 import { lacks } from '../../../support/peers.js';
 import { until } from '../../../support/until.js';
 import { ask, WebUser } from '../../../support/web/client.js';
@@ -187,6 +188,22 @@ await t.test('events, a line a document, until the client goes or the account do
   }
   t.match(JSON.parse(text.trim().split('\n').at(-1)!), { error: 'NOT AUTHENTICATED', detail: 'the session is over' });
   t.equal((await user.get('session')).status, 401, 'the session has ended with the account');
+});
+
+await t.test('a gateway that is taken away says what it can of what was begun', async (t) => {
+  const hung = '[providers.hung]\ntype = "sim"\ninstances = ["silent"]\nfaults = { silent = "hang" }\n';
+  const { daemon, user } = await start(t, WEB + hung);
+  await user.login(LOGIN);
+  const line = await connect(daemon.port);
+  t.teardown(() => line.destroy());
+  await line.ask(`auth ${LOGIN.account} "${LOGIN.password}"`);
+  const change = user.send('PUT', 'instances/silent/autostart', { value: true });
+  const reading = user.get('instances/silent/readings/uptime');
+  await until(async () => (await line.ask('task')).body.some((one) => one.includes(' autostart ')), WITHIN, 'the change to be under way');
+  daemon.reconfigure(configuration(hung));
+  daemon.signal('SIGHUP');
+  t.match(await change, { status: 502, text: '{"error":"UNCERTAIN","detail":"the gateway ended before it was verified"}' });
+  t.same(errorOf(await reading), [503, 'SHUTTING DOWN']);
 });
 
 await t.test('a gateway that is taken away ends its streams, at once', async (t) => {
