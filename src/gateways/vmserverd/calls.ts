@@ -43,16 +43,16 @@ class Question implements Asked<unknown, Parts> {
   readonly args: unknown;
   readonly parts: Parts;
   readonly #caller: Caller;
-  readonly #ending: AbortSignal;
+  readonly #lastWord: AbortSignal;
   #actor: Actor | undefined;
   #controller: AbortController | undefined;
   #forget: (() => void)[] = [];
 
-  constructor(args: unknown, caller: Caller, ending: AbortSignal) {
+  constructor(args: unknown, caller: Caller, lastWord: AbortSignal) {
     this.args = args;
     this.parts = caller.parts;
     this.#caller = caller;
-    this.#ending = ending;
+    this.#lastWord = lastWord;
   }
 
   get account(): string {
@@ -72,7 +72,8 @@ class Question implements Asked<unknown, Parts> {
       const controller = this.#controller = new AbortController();
       const timer = setTimeout(() => controller.abort(new ArgoError('TIMEOUT', `no end in ${formatDuration(VMSERVERD_CALL_LONGEST)}; what was begun goes on`)), VMSERVERD_CALL_LONGEST);
       const { gone, member } = this.#caller;
-      this.#forget = [() => clearTimeout(timer), ...[gone, member.signal, this.#ending].map((signal) => onAbort(signal, (reason) => controller.abort(reason)))];
+      const ends = [gone, member.signal, this.#lastWord];
+      this.#forget = [() => clearTimeout(timer), ...ends.map((signal) => onAbort(signal, (reason) => controller.abort(reason)))];
     }
     return this.#controller.signal;
   }

@@ -229,13 +229,13 @@ await t.test('a client that goes away while a machine is stopped, and the end of
 const SLOW = '[providers.slow]\ntype = "sim"\nlatency = "400ms"\ninstances = ["s1", "deaf"]\nfaults = { deaf = "deaf" }\n';
 
 /** A stop that has been sent, or is about to be. */
-async function stopUnderWay(t: Test, machine: string, keys = '') {
+async function stopUnderWay(t: Test, machine: string, keys = '', method = 'stop_vm') {
   const { daemon, client } = await start(t, keys, SLOW);
   await client.login(LOGIN.name, LOGIN.password);
   const line = await connect(daemon.port);
   t.teardown(() => line.destroy());
   await line.ask(`auth ${LOGIN.name} ${LOGIN.password}`);
-  const stopped = client.ask('kvm', 'stop_vm', 'slow', machine);
+  const stopped = client.ask('kvm', method, 'slow', machine);
   const doing = machine === 'deaf' ? 'verifying' : 'stop';
   await until(async () => JSON.stringify(await line.ask('task')).includes(doing), WITHIN, 'the stop');
   return { daemon, client, stopped };
@@ -251,6 +251,12 @@ await t.test('and when its session is over', async (t) => {
   const { client, stopped } = await stopUnderWay(t, 's1');
   t.equal(codeOf(await client.call('auth', 'deauthenticate', [client.sessid])), 'done');
   t.match(await stopped, { error: null });
+});
+
+await t.test('of two orders only the first, where the session is over then', async (t) => {
+  const { client, stopped } = await stopUnderWay(t, 's1', '', 'delete_vm');
+  await client.call('auth', 'deauthenticate', [client.sessid]);
+  t.match(await stopped, { error: { message: '[AuthError] NOT AUTHENTICATED: s1 was stopped, and is not deleted' } });
 });
 
 await t.test('and when its account is taken away', async (t) => {

@@ -4,7 +4,7 @@ import type { GuestFigures } from '../../../drivers/management/statistics.js';
 import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo, InstanceRef } from '../../../instances/info.js';
 import type { PowerOrder } from '../../../instances/order.js';
-import { ArgoError } from '../../../kit/errors.js';
+import { ArgoError, toArgoError } from '../../../kit/errors.js';
 import { mapInSlices, Slices } from '../../../kit/slices.js';
 import { OmsError } from '../faults.js';
 import { figureOf, guestStatistics, guestStatus, known, STATISTICS } from './figures.js';
@@ -139,6 +139,8 @@ export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record
       await asked.actor.planWork('machine.delete', asked.machine, { disks: false }, { signal: asked.signal });
       // one that is off already is told so by its manager, whatever was known of it
       await stop(asked);
+      const { signal, machine } = asked;
+      if (signal.aborted) throw new ArgoError(toArgoError(signal.reason).phrase, `${machine.name} was stopped, and is not deleted`);
       await remove(asked, kind);
       return 0;
     },

@@ -34,6 +34,8 @@ export class KeptTasks implements BackgroundTasks {
   readonly #known = new Map<string, TaskRecord>();
   readonly #running = new Map<string, Running>();
   #isEnding = false;
+  /** on the clock of performance.now(): when all were told to stop */
+  #stopped: number | undefined;
 
   constructor({ state, log }: { readonly state: { readonly kv: KeyValue }; readonly log: Log }) {
     this.#records = new TaskRecords(state.kv);
@@ -109,10 +111,11 @@ export class KeptTasks implements BackgroundTasks {
   async close(): Promise<void> {
     this.#isEnding = true;
     this.#stopAll();
-    await notLonger(BACKGROUND_LAST_WORD, this.#allEnded());
+    await notLonger(Math.max(0, this.#stopped! + BACKGROUND_LAST_WORD - performance.now()), this.#allEnded());
   }
 
   #stopAll(): void {
+    this.#stopped ??= performance.now();
     for (const { stop } of this.#running.values()) stop(new ArgoError('SHUTTING DOWN'));
   }
 
