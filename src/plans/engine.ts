@@ -57,7 +57,7 @@ export class Engine implements PlanEngine {
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#clock = parts.clock ?? MACHINE_CLOCK;
-    this.#holds = new Holds(parts.kv);
+    this.#holds = new Holds({ kv: parts.kv, disk: this.#disk, closing: this.#closing.signal });
     this.#disk.watch({
       failed: (words) => this.#orders(`AUDIT UNAVAILABLE: orders wait until the disk can be written: ${words}`),
       works: () => this.#orders(undefined),
@@ -221,7 +221,7 @@ export class Engine implements PlanEngine {
     if (this.#isLeaving) throw new ArgoError('SHUTTING DOWN');
     const plan = this.#plans.get(name);
     if (plan === undefined) throw new ArgoError('WRONG STATE', `there is no plan ${name}`);
-    if (this.isHeld(name)) return { result: 'held' };
+    if (await this.#holds.keeps(name)) return { result: 'held' };
     const before = this.#active.get(name);
     if (before !== undefined && isEnding(before)) throw stillEnding(before);
     if (before !== undefined && before.record.state !== 'asking') return { result: 'runs', run: before.record.id };

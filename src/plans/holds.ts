@@ -1,21 +1,32 @@
 import type { KeyValue } from '../store/state.js';
+import type { Disk } from './disk.js';
 
 const PREFIX = 'held/';
 
-/** Which plans are held, so that nothing begins them: kept over restarts. */
+export interface HoldsParts {
+  readonly kv: KeyValue;
+  readonly disk: Disk;
+  /** aborted: nothing is written any longer */
+  readonly closing: AbortSignal;
+}
+
+/** Which plans are held, so that nothing begins them: kept over restarts. One is held, or is not any longer, once that is written. */
 export class Holds {
-  readonly #kv: KeyValue;
+  readonly #parts: HoldsParts;
   readonly #held = new Set<string>();
+  /** of which it is not known whether the file says what is here */
+  readonly #doubtful = new Set<string>();
   /** one after the other: of two that hold and release at a time the later one counts */
   #last: Promise<void> = Promise.resolve();
 
-  constructor(kv: KeyValue) {
-    this.#kv = kv;
+  constructor(parts: HoldsParts) {
+    this.#parts = parts;
   }
 
   /** @throws StateError */
   async load(): Promise<void> {
-    for (let page = await this.#kv.list(PREFIX); page.length > 0; page = await this.#kv.list(PREFIX, page.at(-1)!.key)) {
+    const { kv } = this.#parts;
+    for (let page = await kv.list(PREFIX); page.length > 0; page = await kv.list(PREFIX, page.at(-1)!.key)) {
       for (const { key } of page) this.#held.add(key.slice(PREFIX.length));
     }
   }
@@ -24,21 +35,44 @@ export class Holds {
     return this.#held.has(plan);
   }
 
-  /** It holds at once where it is to keep something from beginning; the other way only when that is written. @throws StateError */
+  /** Whether it is held when all that was asked for until now is written, or was refused. */
+  async keeps(plan: string): Promise<boolean> {
+    await this.#last;
+    return this.has(plan);
+  }
+
+  /** @throws StateError where it could not be written: then it is as it was before */
   set(plan: string, isHeld: boolean): Promise<void> {
-    if (isHeld) this.#held.add(plan);
-    const done = this.#last.then(() => this.#write(plan, isHeld));
+    return this.#inTurn(async () => {
+      try {
+        await this.#write(plan, isHeld);
+      } catch (thrown) {
+        this.#mend(plan);
+        throw thrown;
+      }
+      if (isHeld) this.#held.add(plan);
+      else this.#held.delete(plan);
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work);
     this.#last = done.catch(() => undefined);
     return done;
   }
 
-  async #write(plan: string, isHeld: boolean): Promise<void> {
-    if (isHeld) {
-      this.#held.add(plan);
-      await this.#kv.set(`${PREFIX}${plan}`, 'held');
-    } else {
-      await this.#kv.delete(`${PREFIX}${plan}`);
-      this.#held.delete(plan);
-    }
+  #write(plan: string, isHeld: boolean): Promise<void> {
+    const { kv } = this.#parts;
+    return isHeld ? kv.set(`${PREFIX}${plan}`, 'held') : kv.delete(`${PREFIX}${plan}`);
+  }
+
+  /** What was refused because the disk took too long may have been written all the same, and must not come to hold at the next start. */
+  #mend(plan: string): void {
+    if (this.#doubtful.has(plan)) return;
+    const { disk, closing } = this.#parts;
+    this.#doubtful.add(plan);
+    disk.write(() => this.#inTurn(() => this.#write(plan, this.has(plan))), closing)
+      .catch(() => undefined)
+      .finally(() => this.#doubtful.delete(plan));
   }
 }

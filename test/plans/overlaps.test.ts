@@ -3,6 +3,7 @@ import type { Actor } from '../../src/instances/actor.js';
 import { ArgoError } from '../../src/kit/errors.js';
 import type { EngineParts } from '../../src/plans/engine.js';
 import type { PlanJournal } from '../../src/store/plan-journal.js';
+import { StateError } from '../../src/store/state.js';
 import { until } from '../support/until.js';
 import { cause, plan, stage, targetStates, WITHIN, World, type Life } from './world.js';
 
@@ -141,6 +142,35 @@ await t.test('of two that hold and release a plan at one moment the later one co
   t.same(await life.engine.begin('off', cause()), { result: 'held' });
   await Promise.all([life.engine.hold('off'), life.engine.release('off')]);
   t.notOk(life.engine.isHeld('off'));
+});
+
+await t.test('a plan is held, or not any longer, when that is written: what is refused changes nothing, now or at the next start', async (t) => {
+  const world = new World(t, { providers: sim('"a"'), plans: [plan('off', [stage('all', 'stop', ['a'], { soft: 5000 })])] });
+  const { state } = await world.open({ plans: [] });
+  const kv = state.keyValue('plans');
+  const disk = { isFull: true, isLate: false };
+  const refused = <Args extends string[]>(work: (...args: Args) => Promise<void>) => async (...args: Args): Promise<void> => {
+    if (disk.isLate) await work(...args);
+    if (disk.isFull) throw new StateError('unavailable', disk.isLate ? 'no answer from the disk in 10 s' : 'database or disk is full');
+    await work(...args);
+  };
+  const life = await world.open({ parts: { kv: { ...kv, set: refused(kv.set), delete: refused(kv.delete) } } });
+  await t.rejects(life.engine.hold('off'), { message: /^AUDIT UNAVAILABLE: .*disk is full/ });
+  t.notOk(life.engine.isHeld('off'));
+  const [held, begun] = await Promise.allSettled([life.engine.hold('off'), life.engine.begin('off', cause())]);
+  t.match(held, { status: 'rejected' });
+  t.match(begun, { status: 'fulfilled', value: { result: 'begun' } }, 'nor while it is being tried');
+  await life.ended((begun as PromiseFulfilledResult<{ run: string }>).value.run);
+
+  disk.isLate = true;
+  await t.rejects(life.engine.hold('off'), { message: /no answer from the disk/ });
+  t.same(await kv.list('held/'), [{ key: 'held/off', value: 'held' }], 'it was written all the same');
+  disk.isFull = disk.isLate = false;
+  await until(async () => (await kv.list('held/')).length === 0, WITHIN, 'what was refused to be gone');
+  await life.engine.hold('off');
+  disk.isFull = true;
+  await t.rejects(life.engine.release('off'), { message: /^AUDIT UNAVAILABLE/ });
+  t.ok(life.engine.isHeld('off'));
 });
 
 await t.test('one that is cancelled while its end is being written has come to its end, also for the next start', async (t) => {
