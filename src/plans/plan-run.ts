@@ -210,14 +210,15 @@ export class PlanRun {
           log('warn', 'the machine that runs this server is told to end', facts);
           await this.#tellOwn(target);
         } catch (thrown) {
-          const { message } = toArgoError(thrown);
+          const { phrase, message } = toArgoError(thrown);
           if (this.#controller.signal.aborted) return;
           log('error', 'the machine that runs this server could not be told to end', { ...facts, reason: message });
-          record.setTarget(target, 'failed', message.slice(0, PLAN_TEXT));
+          const state = phrase === 'UNCERTAIN' ? 'uncertain' : 'failed';
+          record.setTarget(target, state, message.slice(0, PLAN_TEXT));
           await journal.settled(key, {
-            state: 'failed',
+            state,
             detail: message.slice(0, PLAN_TEXT),
-            debt: 'none',
+            debt: state === 'uncertain' ? 'owed' : 'none',
             left: time.left,
             now: clock.wall(),
           });
@@ -234,12 +235,17 @@ export class PlanRun {
     const { signal } = this.#controller;
     const send = (mode: 'soft' | 'hard'): Promise<unknown> =>
       disk.write(() => actor().power(ref, { action, mode, wait: false }), signal);
-    await send('soft').catch((thrown: unknown) => {
-      if (action !== 'stop' || then !== 'force') throw thrown;
+    const mayForce = action === 'stop' && then === 'force';
+    const isAsked = await send('soft').then(() => true, (thrown: unknown) => {
+      if (!mayForce) throw thrown;
+      return false;
     });
-    if (action !== 'stop' || then !== 'force') return;
+    if (!mayForce) return;
     await sleep(soft ?? longestAction(), undefined, { signal });
-    await send('hard');
+    await send('hard').catch((thrown: unknown) => {
+      // that it could not be switched off hard says nothing of what it was asked before
+      throw isAsked ? new ArgoError('UNCERTAIN', `it was asked to end; now ${toArgoError(thrown).message}`, { cause: thrown }) : thrown;
+    });
   }
 }
 

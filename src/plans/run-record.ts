@@ -1,5 +1,6 @@
 import type { PlanSettings, StageSettings } from '../config/config.js';
 import type { InstanceRef } from '../instances/info.js';
+import type { ArgoError } from '../kit/errors.js';
 import type { RunChange, RunInfo, RunState, StageInfo, StageState, TargetInfo, TargetState } from '../instances/plans.js';
 import type { WholeRun } from '../store/plan-journal.js';
 import type { Cause } from './contract.js';
@@ -21,6 +22,8 @@ export interface TargetRecord {
   mark: string | undefined;
   /** when it was sent first, in milliseconds since 1970 */
   sent: number | undefined;
+  /** what came of the last order of this process that may still take effect */
+  atWork: ArgoError | undefined;
 }
 
 export interface StageRecord {
@@ -95,7 +98,7 @@ export class RunRecord {
       const list = lists[stage]!;
       list.push({
         stage, index: list.length, ref: { provider, id: machine }, name, isOwn: isOwn === 1,
-        state: known as TargetState, detail, mark: mark ?? undefined, sent: sent ?? undefined,
+        state: known as TargetState, detail, mark: mark ?? undefined, sent: sent ?? undefined, atWork: undefined,
       });
     }
     lists.forEach((list, stage) => record.setTargets(record.stages[stage]!, list));

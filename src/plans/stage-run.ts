@@ -116,7 +116,7 @@ export class StageRun {
 
   #records({ targets, own, unseen }: StageSelection): TargetRecord[] {
     const stage = this.#stage.index;
-    const blank = { stage, state: 'waiting', detail: '', mark: undefined, sent: undefined } as const;
+    const blank = { stage, state: 'waiting', detail: '', mark: undefined, sent: undefined, atWork: undefined } as const;
     return [
       ...targets.map(({ provider, id, fullName }) => ({ ref: { provider, id }, name: fullName, isOwn: false })),
       ...unseen.map(({ provider, id, name }) => ({ ref: { provider, id }, name, isOwn: false })),

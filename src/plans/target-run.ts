@@ -57,13 +57,16 @@ export class TargetRun {
   readonly #parts: TargetRunParts;
   /** by the clock that nobody sets: until when it is tried again where nothing could be sent */
   readonly #reachEnds: number;
-  /** an order was sent, and may still take effect */
-  #mayBeAtWork: boolean;
 
   constructor(parts: TargetRunParts) {
     this.#parts = parts;
-    this.#mayBeAtWork = parts.sentSince !== undefined;
     this.#reachEnds = parts.clock.elapsed() + Math.min(PLAN_REACH, parts.stage.soft ?? PLAN_REACH, parts.time.left);
+  }
+
+  /** An order was sent, and may still take effect. */
+  get #mayBeAtWork(): boolean {
+    const { sentSince, target: { atWork } } = this.#parts;
+    return sentSince !== undefined || atWork !== undefined;
   }
 
   /**
@@ -148,7 +151,8 @@ export class TargetRun {
       try {
         return await actor.power(ref, order);
       } catch (thrown) {
-        if (MAY_BE_AT_WORK.has(toArgoError(thrown).phrase)) this.#mayBeAtWork = true;
+        const error = toArgoError(thrown);
+        if (MAY_BE_AT_WORK.has(error.phrase)) target.atWork = error;
         throw thrown;
       }
     });
@@ -177,7 +181,7 @@ export class TargetRun {
 
   #failed(error: ArgoError): TargetEnd | undefined {
     const { phrase, message } = error;
-    const { signal, stage: { action }, sentSince, target: { mark } } = this.#parts;
+    const { signal, stage: { action }, sentSince, target: { mark, atWork } } = this.#parts;
     if (phrase === 'SHUTTING DOWN' || (signal.aborted && signal.reason === SERVER_ENDS)) return undefined;
     // it never came to an order
     if (error === signal.reason && !this.#mayBeAtWork) return { state: 'skipped', detail: '', debt: 'none' };
@@ -185,15 +189,19 @@ export class TargetRun {
     const wasOn = sentSince === undefined || mark === 'on';
     const debt = isSwitchingOff(action) && this.#mayBeAtWork && wasOn ? 'owed' : 'none';
     if (error === signal.reason) return { state: 'uncertain', detail: NOT_WAITED_FOR, debt };
-    // this one was not sent, which says nothing of the one that an earlier process may have sent
-    const isInDoubt = sentSince !== undefined && NOT_TRIED.has(phrase);
-    const detail = isInDoubt ? `UNCERTAIN: it may have been sent before the server was started anew; now ${message}` : message;
+    // this one came to nothing, which says nothing of the one before it
+    const isInDoubt = this.#mayBeAtWork && (NOT_TRIED.has(phrase) || (atWork?.phrase === 'UNCERTAIN' && !MAY_BE_AT_WORK.has(phrase)));
+    const detail = isInDoubt ? `UNCERTAIN: ${saidOf(atWork)}; now ${message}` : message;
     return { state: isInDoubt || phrase === 'UNCERTAIN' ? 'uncertain' : 'failed', detail: detail.slice(0, PLAN_TEXT), debt };
   }
 }
 
 /** Why a run's signal is aborted where the server ends. */
 export const SERVER_ENDS = new ArgoError('SHUTTING DOWN');
+
+/** What is known of the order that may be at work. @param atWork undefined where an earlier process has sent it, or not */
+const saidOf = (atWork: ArgoError | undefined): string =>
+  (atWork === undefined ? 'it may have been sent before the server was started anew' : atWork.phrase === 'UNCERTAIN' ? atWork.detail : atWork.message);
 
 const UNKNOWN_REBOOT = 'the server ended while it was told to reboot, and nothing says whether it has';
 

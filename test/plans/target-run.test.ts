@@ -16,8 +16,8 @@ interface Case {
   readonly action: 'reboot' | 'stop';
   /** of the boot before the order; of a stop the state */
   readonly mark: string;
-  /** milliseconds since it was written down */
-  readonly sentSince: number;
+  /** milliseconds since it was written down; left out: it is sent for the first time */
+  readonly sentSince?: number;
   /** milliseconds */
   readonly left?: number;
   /** What the machine says of its boot now; what passes meanwhile passes on the clock. */
@@ -60,7 +60,7 @@ async function run({ action, mark, sentSince, left, boot, power }: Case): Promis
   } as unknown as Actor;
   const end = await new TargetRun({
     actor, clock, sentSince, longest: LONGEST, isHard: false, signal: new AbortController().signal,
-    target: { stage: 0, index: 0, ref: MACHINE, name: 'kvm/a', isOwn: false, state: 'sent', detail: '', mark, sent: clock.wall() - sentSince },
+    target: { stage: 0, index: 0, ref: MACHINE, name: 'kvm/a', isOwn: false, state: 'sent', detail: '', mark, sent: sentSince === undefined ? undefined : clock.wall() - sentSince, atWork: undefined },
     stage: stage('all', action, ['a'], { soft: HOUR }), time: new StageTime(clock, left), order: (work) => work(),
   }).run();
   return { end, orders };
@@ -111,4 +111,16 @@ void t.test('a guest that was asked to stop long ago by the clock has half its t
     const { orders } = await run({ action: 'stop', mark: 'on', sentSince, power: ({ mode }) => { if (mode === 'soft') throw new ArgoError('TIMEOUT', 'still on'); } });
     t.match(orders, [{ mode: 'soft', wait: soft }, { mode: 'hard' }]);
   }
+});
+
+void t.test('a hard stop that is refused does not hide what is known of the clean one that was sent', async (t) => {
+  const stop = async (soft: ArgoError, hard: ArgoError): Promise<TargetEnd | undefined> =>
+    (await run({ action: 'stop', mark: 'on', power: ({ mode }) => { throw mode === 'soft' ? soft : hard; } })).end;
+  const accepted = new ArgoError('UNCERTAIN', 'accepted, and last seen on');
+  const ignored = new ArgoError('TIMEOUT', 'still on after 20 s');
+  t.same(await stop(accepted, new ArgoError('NOT ALLOWED')), { state: 'uncertain', detail: 'UNCERTAIN: accepted, and last seen on; now NOT ALLOWED', debt: 'owed' });
+  t.match(await stop(accepted, new ArgoError('FAILED', 'no')), { state: 'uncertain', detail: 'UNCERTAIN: accepted, and last seen on; now FAILED: no', debt: 'owed' });
+  t.match(await stop(ignored, new ArgoError('NOT ALLOWED')), { state: 'uncertain', detail: 'UNCERTAIN: TIMEOUT: still on after 20 s; now NOT ALLOWED', debt: 'owed' });
+  t.match(await stop(ignored, new ArgoError('TIMEOUT', 'still on')), { state: 'failed', detail: 'TIMEOUT: still on', debt: 'owed' });
+  t.match(await stop(new ArgoError('FAILED', 'no tools'), new ArgoError('NOT ALLOWED')), { state: 'failed', detail: 'NOT ALLOWED', debt: 'none' }, 'nothing was sent');
 });
