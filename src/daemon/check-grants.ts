@@ -3,6 +3,7 @@ import type { Warning } from '../config/document.js';
 import { nearest } from '../kit/nearest.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { grantWords } from '../instances/permits.js';
+import { resolvePatterns, type Groups } from '../kit/patterns.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { namesNowhere, providerNames } from './check-names.js';
 
@@ -77,6 +78,38 @@ function groupWarnings({ groups }: Config, providers: readonly string[]): Warnin
   ]);
 }
 
+/** The shortest way from a group by the groups that it names back to itself, or undefined. */
+function circleOf(name: string, groups: Groups): readonly string[] | undefined {
+  const cameFrom = new Map<string, string>();
+  const open = [name];
+  for (const one of open) {
+    for (const next of (groups.get(one) ?? []).filter((word) => word.startsWith('@')).map((word) => word.slice(1))) {
+      if (cameFrom.has(next)) continue;
+      cameFrom.set(next, one);
+      if (next !== name) {
+        open.push(next);
+        continue;
+      }
+      const way = [name];
+      for (let at = one; at !== name; at = cameFrom.get(at)!) way.unshift(at);
+      return [name, ...way];
+    }
+  }
+  return undefined;
+}
+
+/** Groups that stand for themselves: that adds nothing to them, and is told once of each circle. */
+function circleWarnings({ groups }: Config): Warning[] {
+  const told = new Set<string>();
+  return [...groups].flatMap(([name, members]) => {
+    const circle = told.has(name) ? undefined : circleOf(name, groups);
+    if (circle === undefined) return [];
+    circle.forEach((one) => told.add(one));
+    const nothing = resolvePatterns([`@${name}`], groups).length === 0 ? ', and has no members' : '';
+    return [{ message: `the group ${name} stands for itself${nothing}: ${circle.map((one) => `@${one}`).join(' → ')}`, path: ['groups', name, members.indexOf(`@${circle[1]!}`)] }];
+  });
+}
+
 /** Commands, instances and groups that select nothing, whatever there is. */
 export function grantWarnings(config: Config, table: CommandTable): Warning[] {
   const [ofAccounts, ofFronts] = [[...config.accounts.values()].map(grantsOf), (config.fleet?.fronts ?? []).map(grantsOfFront)];
@@ -84,6 +117,7 @@ export function grantWarnings(config: Config, table: CommandTable): Warning[] {
   return [
     ...[...ofAccounts, ...ofFronts].flatMap((grants) => commandWarnings(grants, config, table)),
     ...groupWarnings(config, providers),
+    ...circleWarnings(config),
     ...ofAccounts.flat().flatMap((grant) => instanceWarnings(grant, providers)),
     // what other sites have is not a front's to order here
     ...ofFronts.flat().flatMap((grant) => instanceWarnings(grant, [...config.providers.keys()])),

@@ -47,6 +47,31 @@ grants = [{ instances = ["*"], commands = ["powre", "Read", "host", "quit", "zzz
   t.notMatch(said, /"Read"|"host"|"image"|"Image\.Create"/);
 });
 
+await t.test('check names groups that stand for themselves, at their places', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  writeFileSync(file, `[groups]
+g = ["@loop"]
+loop = ["@g"]
+own = ["web1", "@own"]
+a = ["x", "@b"]
+b = ["@c", "@well"]
+c = ["@a"]
+well = ["web2"]
+outside = ["@a", "@g"]
+[accounts.kim]
+password = "$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO"
+grants = [{ instances = ["@g", "@a"], commands = ["*"] }]
+`, { mode: 0o600 });
+  const { stdout, stderr, code } = await argoServer(folder, ['check', '--config', file]);
+  t.equal(code, 0);
+  t.same((stdout + stderr).split('\n').filter((line) => line.includes('stands for itself')).map((line) => line.slice(line.indexOf('argo-server.conf'))), [
+    'argo-server.conf:2:6: the group g stands for itself, and has no members: @g → @loop → @g',
+    'argo-server.conf:4:16: the group own stands for itself: @own → @own',
+    'argo-server.conf:5:11: the group a stands for itself: @a → @b → @c → @a',
+  ]);
+});
+
 await t.test('check says what is to be known of plans', async (t) => {
   const folder = scratch(t);
   const file = join(folder, 'argo-server.conf');
