@@ -115,7 +115,7 @@ export interface Plans {
   /**
    * All of it first, then what changes, until it has ended or the signal is aborted; while nothing does, the run
    * alone now and then. Take it as you can: what comes meanwhile is told in its newest form, once.
-   * @throws ArgoError as `status`, also later: when the plan may not be used any more
+   * @throws ArgoError as `status`, also later: when the plan may not be used any more; SHUTTING DOWN where the server ends before the run
    */
   follow(run: string, signal: AbortSignal): AsyncIterable<RunChange>;
   /**

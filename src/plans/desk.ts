@@ -115,8 +115,14 @@ export class Desk implements PlanDesk {
     this.#leaving.add(leave);
     const forget = onAbort(signal, leave);
     if (this.#isClosed) leave();
+    let isOver = false;
     try {
-      for await (const change of followRun(this.#parts.engine, id, permit, ends.signal)) yield this.#shown(asker, change);
+      for await (const change of followRun(this.#parts.engine, id, permit, ends.signal)) {
+        isOver = hasEnded(change.run);
+        yield this.#shown(asker, change);
+      }
+      // the run may go on at the next start: whoever follows it has to come again
+      if (this.#isClosed && !isOver && !signal.aborted) throw new ArgoError('SHUTTING DOWN');
     } finally {
       forget();
       this.#leaving.delete(leave);

@@ -117,6 +117,8 @@ export default {
         // at the pace at which the client reads
         return request.body.lines(NO_LINES);
       });
+      // not as where the client has had enough: whoever follows has to come again
+      if (!ends.aborted) throw new ArgoError('SHUTTING DOWN');
     },
   }],
 } satisfies Plugin;

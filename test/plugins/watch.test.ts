@@ -157,7 +157,7 @@ await t.test('the end of the server is told', async (t) => {
   watcher.send('watch');
   await watcher.until(/^200 OK\n/);
   daemon.signal('SIGTERM');
-  t.match(await watcher.until(/400 /), /server stopping\n300 DONE\n400 SHUTTING DOWN\n/);
+  t.match(await watcher.until(/400 /), /server stopping\n400 SHUTTING DOWN\n/);
 });
 
 await t.test('who reads too slowly is told so, and costs nothing meanwhile', async (t) => {

@@ -147,6 +147,9 @@ async function runPlan({ actor, names: [word, name, ...more], signal }: Request)
   try {
     await underAll([signal, limit.signal], async (ends) => {
       for await (const change of actor.plans.follow(run.id, ends)) run = change.run;
+    }).catch((thrown: unknown) => {
+      // it goes on at the next start, which its line says
+      if (toArgoError(thrown).phrase !== 'SHUTTING DOWN') throw thrown;
     });
   } finally {
     clearTimeout(timer);
