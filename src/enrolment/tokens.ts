@@ -79,7 +79,7 @@ export class EnrolmentTokens {
   async use<T>(text: string, work: (token: UsedToken) => Promise<T>): Promise<T> {
     await this.#load();
     const known = FORM.test(text) ? this.#tokens.get(hashOf(text)) : undefined;
-    if (known === undefined || known.expires <= Date.now()) throw new ArgoError('NOT AUTHENTICATED');
+    if (known === undefined || known.expires <= Date.now() || known.tries >= ENROLMENT_TOKEN_TRIES) throw new ArgoError('NOT AUTHENTICATED');
     const { hash, account } = known;
     if (this.#underWay.has(hash)) throw new ArgoError('BUSY', 'another host asks with this token');
     this.#underWay.add(hash);
@@ -112,9 +112,16 @@ export class EnrolmentTokens {
     await this.#drop(kept);
   }
 
+  /** It is good for nothing while that is being written; where it cannot be, it is as it was. */
   async #drop({ hash }: Kept): Promise<void> {
+    const before = this.#tokens.get(hash);
     this.#tokens.delete(hash);
-    await this.#store.delete(KEY_PREFIX + hash);
+    try {
+      await this.#store.delete(KEY_PREFIX + hash);
+    } catch (error) {
+      if (before !== undefined) this.#tokens.set(hash, before);
+      throw error;
+    }
   }
 
   #load(): Promise<void> {

@@ -10,7 +10,7 @@ import { EnrolmentTokens } from '../../src/enrolment/tokens.js';
 import type { HostAsking } from '../../src/instances/enrolment.js';
 import type { Mandate } from '../../src/instances/principal.js';
 import { ENROLMENT_ASKED, ENROLMENT_TOKENS, ENROLMENT_TOKEN_TRIES } from '../../src/kit/enrolment-limits.js';
-import { State } from '../../src/store/state.js';
+import { State, StateError } from '../../src/store/state.js';
 import { EnrolledHost } from '../peers/enrolled-host.js';
 import { RememberedAudit } from '../server/core.js';
 
@@ -154,4 +154,27 @@ await t.test('a token outlives the end of the server', async (t) => {
   t.same((await desk.tokens(kim)).map(({ id }) => id), [left.id]);
   t.equal(await message(desk.ask(stranger, asking(host, used.token, { name: 'node2' }))), 'NOT AUTHENTICATED');
   t.equal(await message(desk.ask(stranger, asking(host, left.token, { name: 'node2' }))), 'no error');
+});
+
+await t.test('a token whose end cannot be written down is as it was, and can be revoked later; one that was tried too often is good for nothing all the same', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-asking-'));
+  const state = new State(folder, (text, facts) => t.comment(text, facts));
+  t.teardown(async () => {
+    await state.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const store = state.keyValue('enrolment');
+  let isFull = false;
+  const tokens = new EnrolmentTokens({ ...store, delete: (key) => (isFull ? Promise.reject(new StateError('unavailable', 'database or disk is full')) : store.delete(key)) });
+  const [{ id, token }, spent] = [await tokens.make('kim', HOUR), await tokens.make('kim', HOUR)];
+  isFull = true;
+  t.match(await message(tokens.revoke([id])), /disk is full/);
+  t.equal((await tokens.all()).length, 2);
+  t.equal(await tokens.use(token, ({ account }) => Promise.resolve(account)), 'kim');
+  for (let left = ENROLMENT_TOKEN_TRIES; left > 1; left -= 1) await tokens.use(spent.token, () => Promise.resolve());
+  t.match(await message(tokens.use(spent.token, () => Promise.resolve())), /disk is full/);
+  t.equal(await message(tokens.use(spent.token, () => Promise.resolve())), 'NOT AUTHENTICATED');
+  isFull = false;
+  await tokens.revoke([id]);
+  t.equal(await message(tokens.use(token, () => Promise.resolve())), 'NOT AUTHENTICATED');
 });
