@@ -43,7 +43,7 @@ async function open(count: number, plans: readonly PlanSettings[], folder = scra
   const account = new Account({ name: 'bench', passwordHash: '', from: undefined, grants: [{ instances: ['*'], commands: ['*'] }] }, new Map() as never);
   const state = new State(folder, () => undefined);
   const engine = new Engine({
-    journal: watch(state.plans()), kv: state.keyValue('plans'), accounts: { account: () => account, watching: new Set() }, gate,
+    journal: watch(state.plans()), kv: state.keyValue('plans'), marks: state.endMarks(), accounts: { account: () => account, watching: new Set() }, gate,
     log: () => undefined, tell: () => undefined, ownHost: () => Promise.resolve({ uuids: [], names: [] }),
   });
   engine.configure(new Map(plans.map((one) => [one.name, one])));

@@ -124,7 +124,7 @@ export class Plans {
     const [{ Engine }, { Desk }, { readOwnHost }] = await Promise.all([import('../plans/engine.js'), import('../plans/desk.js'), import('../plans/own-host.js')]);
     const { authenticator, gate, events, state, log, ownHost, groups } = this.#parts;
     const engine = new Engine({
-      journal: state.plans(), kv: state.keyValue('plans'), accounts: authenticator, gate, log,
+      journal: state.plans(), kv: state.keyValue('plans'), marks: state.endMarks(), accounts: authenticator, gate, log,
       tell: (news) => { events.add({ type: 'plan', ...news }); },
       ownHost: async () => ({ ...await readOwnHost(), patterns: resolvePatterns(ownHost(), groups()) }),
     });

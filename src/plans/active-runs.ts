@@ -12,8 +12,10 @@ export interface Active {
   work: PlanRun | undefined;
   /** its time-limit, which counts also while it waits for another */
   time: RunClock;
-  /** somebody has said that it may go on, and that is being written down */
-  isResuming: boolean;
+  /** of one that asks: somebody has said what becomes of it, and that is being written down */
+  isDecided: boolean;
+  /** of one that asks: it is not known whether the journal says so */
+  isDoubtful: boolean;
 }
 
 const isSameGroup = (one: Active, other: Active): boolean =>

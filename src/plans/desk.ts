@@ -3,7 +3,7 @@ import type { PlanSettings } from '../config/config.js';
 import { Gate } from '../instances/gate.js';
 import { hasEnded, planPermission, type Cancelled, type PlanAsker, type PlanDesk, type PlanInfo, type PlanStep, type RunChange, type RunInfo, type TriggerInfo } from '../instances/plans.js';
 import type { Permission, Principal } from '../instances/principal.js';
-import { ArgoError } from '../kit/errors.js';
+import { ArgoError, toArgoError } from '../kit/errors.js';
 import { PLAN_VERDICT_KEPT } from '../kit/plan-limits.js';
 import type { Log } from '../kit/log.js';
 import { Slices } from '../kit/slices.js';
@@ -143,7 +143,11 @@ export class Desk implements PlanDesk {
     const cancelled = await engine.cancel(run.id, `cancelled by ${asker.identity.name}`);
     this.#tell(asker, 'plan cancelled', cancelled);
     if (back === undefined) return { cancelled, undo: undefined };
-    const begun = await this.#begin(asker, back, true);
+    const begun = await this.#begin(asker, back, true).catch((thrown: unknown) => {
+      // not as if nothing had been done
+      const { phrase, detail } = toArgoError(thrown);
+      throw new ArgoError(phrase, `run ${run.id} is cancelled, and ${back} was not begun${detail && `: ${detail}`}`, { cause: thrown });
+    });
     this.#tell(asker, 'plan begun', begun);
     return { cancelled, undo: begun };
   }

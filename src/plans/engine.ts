@@ -9,11 +9,13 @@ import { ArgoError } from '../kit/errors.js';
 import { PLAN_CANCEL_WAIT, PLAN_CLOSE_WAIT, PLAN_TEXT, PLAN_TIME_LEAST } from '../kit/plan-limits.js';
 import type { Log } from '../kit/log.js';
 import { notLonger } from '../kit/within.js';
+import type { EndMarks } from '../store/end-marks.js';
 import type { PlanJournal, WholeRun } from '../store/plan-journal.js';
 import type { KeyValue } from '../store/state.js';
 import { endedBy, endedByLater, isEnding, obstacleTo, stillEnding, type Active } from './active-runs.js';
 import { MACHINE_CLOCK } from './clock.js';
 import type { Begun, Cause, PlanEngine, StageTargets } from './contract.js';
+import { Decisions } from './decisions.js';
 import { Disk, notWritten } from './disk.js';
 import { History, infoOfRow } from './history.js';
 import { Holds } from './holds.js';
@@ -27,6 +29,7 @@ export interface EngineParts {
   readonly journal: PlanJournal;
   /** which plans are held */
   readonly kv: KeyValue;
+  readonly marks: EndMarks;
   readonly accounts: ServiceSource;
   readonly gate: Pick<Gate, 'actor' | 'longestActionTimeout'>;
   readonly log: Log;
@@ -44,6 +47,7 @@ export class Engine implements PlanEngine {
   readonly #clock: RunTime;
   readonly #disk = new Disk();
   readonly #holds: Holds;
+  readonly #decisions: Decisions;
   #plans: ReadonlyMap<string, PlanSettings> = new Map();
   /** by plan, in the order of their beginning: of each plan one at most */
   readonly #active = new Map<string, Active>();
@@ -57,7 +61,9 @@ export class Engine implements PlanEngine {
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#clock = parts.clock ?? MACHINE_CLOCK;
-    this.#holds = new Holds({ kv: parts.kv, disk: this.#disk, closing: this.#closing.signal });
+    const [disk, closing] = [this.#disk, this.#closing.signal];
+    this.#holds = new Holds({ kv: parts.kv, disk, closing });
+    this.#decisions = new Decisions({ journal: parts.journal, marks: parts.marks, log: parts.log, clock: this.#clock, disk, closing });
     this.#disk.watch({
       failed: (words) => this.#orders(`AUDIT UNAVAILABLE: orders wait until the disk can be written: ${words}`),
       works: () => this.#orders(undefined),
@@ -172,10 +178,7 @@ export class Engine implements PlanEngine {
     const active = this.#require(id);
     const { record, time: { left } } = active;
     if (record.state !== 'asking' || active.work !== undefined) throw new ArgoError('WRONG STATE', `run ${id} is ${record.state}`);
-    if (active.isResuming) throw new ArgoError('WRONG STATE', `run ${id} is told to go on already`);
-    active.isResuming = true;
-    await this.#parts.journal.noteRun(id, { state: 'waiting', reason: undefined, ended: undefined, left, now: this.#clock.wall() })
-      .catch((thrown: unknown) => { throw notWritten(thrown); }).finally(() => { active.isResuming = false; });
+    await this.#decisions.goOn(active).catch((thrown: unknown) => { throw notWritten(thrown); });
     // somebody has ended it meanwhile, and that holds
     if (active.work !== undefined) throw new ArgoError('WRONG STATE', `run ${id} was ended`);
     // nobody is to pay with machines switched off hard for the time in which an answer was awaited
@@ -226,9 +229,9 @@ export class Engine implements PlanEngine {
     if (before !== undefined && isEnding(before)) throw stillEnding(before);
     if (before !== undefined && before.record.state !== 'asking') return { result: 'runs', run: before.record.id };
     if (!this.#hasAccount(plan)) throw new ArgoError('NOT ALLOWED', `there is no account ${plan.account}, which plan ${name} works with`);
+    const active = await this.#decisions.about(before, () => this.#writeDown(plan, { ...cause, words: cause.words.slice(0, PLAN_TEXT) }));
     // whoever begins it now has answered whether it is to go on
     if (before !== undefined) await this.#endActive(before, 'unknown', 'it was cut off by a restart, and begun anew');
-    const active = await this.#writeDown(plan, { ...cause, words: cause.words.slice(0, PLAN_TEXT) });
     this.#active.set(name, active);
     this.#tell(active.record, 'begun', cause.words);
     for (const other of endedBy(active, this.#active.values())) this.#endLater(other, 'cancelled', `plan ${name} was begun`);
@@ -250,7 +253,7 @@ export class Engine implements PlanEngine {
         this.#disk.write(() => this.#parts.journal.noteRun(id, note), this.#closing.signal).catch(() => undefined);
         throw thrown;
       });
-    return { record, work: undefined, time, isResuming: false };
+    return { record, work: undefined, time, isDecided: false, isDoubtful: false };
   }
 
   /** Begins what waits and may begin. */
@@ -290,6 +293,7 @@ export class Engine implements PlanEngine {
 
   #workEnded({ record }: Active): void {
     if (this.#active.get(record.plan.name)?.record === record) this.#active.delete(record.plan.name);
+    this.#decisions.forget(record.id);
     this.#history.add(record.info());
     this.#tell(record, record.state, record.reason);
     this.#parts.log(record.state === 'done' ? 'info' : 'warn', 'run of a plan has ended', { plan: record.plan.name, run: record.id, outcome: record.state, reason: record.reason });
@@ -302,23 +306,10 @@ export class Engine implements PlanEngine {
     });
   }
 
-  /**
-   * Ends a run: no further order from this moment on, and on the disk when it resolves. Something that cannot be
-   * ended may still be under way then.
-   * @returns false where it has come to its end by itself, which is being written
-   */
-  async #endActive(active: Active, state: Ending['state'], reason: string): Promise<boolean> {
-    const { record, time, work: before } = active;
-    const work = before ?? this.#workOn(active);
-    const ending = work.end({ state, words: reason.slice(0, PLAN_TEXT) });
-    if (ending !== undefined) {
-      const note = { state: ending.state, reason: ending.words, ended: undefined, left: time.left, now: this.#clock.wall() };
-      const noted = this.#parts.journal.noteRun(record.id, note);
-      if (before === undefined) work.begin();
-      await noted.catch((thrown: unknown) => { throw notWritten(thrown); });
-    }
-    await notLonger(PLAN_CANCEL_WAIT, work.done);
-    return ending !== undefined;
+  /** @returns false where it has come to its end by itself, which is being written */
+  #endActive(active: Active, state: Ending['state'], words: string): Promise<boolean> {
+    const isNew = active.work === undefined;
+    return this.#decisions.end(active, active.work ?? this.#workOn(active), isNew, { state, words });
   }
 
   async #beginAll(plans: readonly (string | undefined)[], cause: Cause): Promise<void> {
@@ -344,6 +335,7 @@ export class Engine implements PlanEngine {
     const rows = await journal.list();
     for (const row of [...rows].reverse()) if (row.ended !== null) this.#history.add(infoOfRow(row));
     const open = (await Promise.all(rows.filter(({ ended }) => ended === null).map(({ id }) => journal.get(id)))).filter((whole) => whole !== undefined);
+    await this.#decisions.load(new Set(open.map(({ run: { id } }) => id)));
     // newest first: of a plan that has several the last one counts
     for (const whole of open) {
       try {
@@ -364,11 +356,11 @@ export class Engine implements PlanEngine {
   async #takeUp(whole: WholeRun): Promise<void> {
     const record = RunRecord.of(whole);
     const { left, doubtful } = RunClock.atResume(this.#clock, whole.run);
-    const active: Active = { record, work: undefined, time: new RunClock(this.#clock, left), isResuming: false };
+    const active: Active = { record, work: undefined, time: new RunClock(this.#clock, left), isDecided: false, isDoubtful: false };
     const log = (outcome: string): void => this.#parts.log('warn', 'run of a plan was cut off', { plan: record.plan.name, run: record.id, outcome });
     const isSecond = this.#active.has(record.plan.name);
     if (!isSecond) this.#active.set(record.plan.name, active);
-    const ending = endAtStart(record, { isSecond, hasAccount: this.#hasAccount(record.plan) });
+    const ending = endAtStart(record, { isSecond, hasAccount: this.#hasAccount(record.plan), wasEnded: this.#decisions.wasEnded(record.id) });
     if (ending !== undefined) {
       log(ending.words);
       await this.#endActive(active, ending.state, ending.words);
@@ -376,7 +368,7 @@ export class Engine implements PlanEngine {
       const words = doubtful ? 'it was cut off, and too much time has passed since by the clock' : 'it was cut off by a restart';
       log('asks');
       record.setRun('asking', `${words}: resume or cancel it`);
-      await this.#parts.journal.noteRun(record.id, { state: 'asking', reason: record.reason, ended: undefined, left, now: this.#clock.wall() });
+      await this.#decisions.noteAsking(active);
       this.#tell(record, 'asking', record.reason);
     } else {
       log('goes on');
@@ -392,7 +384,8 @@ export class Engine implements PlanEngine {
   #orders(trouble: string | undefined): void {
     this.#parts.log(trouble === undefined ? 'info' : 'error', trouble === undefined ? 'orders of plans go on' : 'orders of plans wait', trouble === undefined ? {} : { reason: trouble });
     for (const { record, work } of this.#active.values()) {
-      if (work === undefined) continue;
+      // of one that ends no order waits
+      if (work === undefined || work.isEnding) continue;
       record.setRun('running', trouble);
       this.#tell(record, trouble === undefined ? 'orders go on' : 'orders wait', trouble);
     }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OUTBOX_APPEND, OUTBOX_KEPT, STATE_KEY, STATE_PAGE, STATE_VALUE, STORE_CLOSE, TASK_TEXT } from '../kit/limits.js';
+import { EndMarks } from './end-marks.js';
 import { History } from './history.js';
 import { orderJournal, type OrderJournal } from './order-journal.js';
 import { planJournal, type PlanJournal } from './plan-journal.js';
@@ -205,6 +206,11 @@ export class State {
   /** The runs of plans. */
   plans(): PlanJournal {
     return planJournal((operation, args, durable) => this.#ask(operation, args, durable));
+  }
+
+  /** Which of them were ended while the file could not be written. */
+  endMarks(): EndMarks {
+    return new EndMarks(this.#stateDir);
   }
 
   /** Orders that come from elsewhere. */

@@ -151,3 +151,28 @@ await t.test('a disk that is full in the middle: orders stop and say so, and go 
   await session.story.until(/^plan all "orders go on"/);
   t.match(await ended(session, run), /^run \S+ all (?:done|failed)/);
 });
+
+await t.test('cancelled while the disk is full, a run sends no further order, also not after a kill', { skip: lacksRoot('mount', 'umount'), timeout: 300_000 }, async (t) => {
+  const folder = folderOf(t);
+  const state = join(folder, 'state');
+  mkdirSync(state, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16384k,mode=700', 'tmpfs', state]);
+  t.after(() => { spawnSync('umount', ['-l', state]); });
+  const session = await open(t, { config: CONFIG, folder });
+  const run = await begin(session);
+  await hasEnded(session, run, 5);
+  fillDisk(join(state, 'rubbish'));
+  await session.story.until(/^plan all "orders wait" .*AUDIT UNAVAILABLE/);
+  t.match(await session.ask('plan hold all'), /^400 AUDIT UNAVAILABLE: .*full/);
+  t.notMatch(await session.ask('plan'), /held/);
+  t.match(await session.ask(`plan cancel ${run} --undo`), /^400 WRONG STATE: all has no undo/);
+  t.match(await session.ask(`plan cancel ${run}`), /^run \S+ all running .*reason="cancelled by admin: no further order is sent, and that is written down as soon as the disk can be written"/);
+  t.match(await session.ask(`plan status ${run}`), /^run \S+ all running .*reason="cancelled by admin: no further order is sent, /m);
+  await killHard(session);
+  const next = await open(t, { config: CONFIG, folder });
+  unlinkSync(join(state, 'rubbish'));
+  t.match(await ended(next, run), /^run \S+ all cancelled .*reason="it was cancelled before a restart, while the disk could not be written"/);
+  await next.story.until(/^plan all cancelled/);
+  t.notOk(next.story.lines.some((line) => line.startsWith('action ')), 'nothing was ordered');
+  t.match(await next.ask('plan'), /^all idle last=cancelled/);
+});

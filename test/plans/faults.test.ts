@@ -1,4 +1,6 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
+import type { EngineParts } from '../../src/plans/engine.js';
+import type { EndMarks } from '../../src/store/end-marks.js';
 import { StateError } from '../../src/store/state.js';
 import type { PlanJournal } from '../../src/store/plan-journal.js';
 import { STEVE_HASH } from '../server/core.js';
@@ -137,15 +139,19 @@ await t.test('an account that a reload takes away ends its run; a plan that it t
   t.equal(life.states()['sim/c'], 'on');
 });
 
+/** A journal that cannot be written while its disk is full. */
+function full(journal: PlanJournal, disk: { readonly isFull: boolean }): PlanJournal {
+  return Object.fromEntries(Object.entries(journal).map(([name, work]) => [name, async (...args: unknown[]) => {
+    if (disk.isFull && !['list', 'get', 'owed'].includes(name)) throw new StateError('unavailable', 'database or disk is full');
+    return (work as (...all: unknown[]) => unknown)(...args);
+  }])) as unknown as PlanJournal;
+}
+
 await t.test('while the disk is full no order is sent, and that is told; then it goes on', async (t) => {
   const world = new World(t, { providers: sim('sim', '"a", "b", "c"'), plans: [plan('off', [stage('all', 'stop', ['a', 'b', 'c'], { parallel: 1, soft: 5000, pauseBetween: 100 })])] });
   const disk = { isFull: false };
-  const full = (journal: PlanJournal): PlanJournal => Object.fromEntries(Object.entries(journal).map(([name, work]) => [name, async (...args: unknown[]) => {
-    if (disk.isFull) throw new StateError('unavailable', 'database or disk is full');
-    return (work as (...all: unknown[]) => unknown)(...args);
-  }])) as unknown as PlanJournal;
   const { state } = await world.open({ plans: [] });
-  const life = await world.open({ parts: { journal: full(state.plans()) } });
+  const life = await world.open({ parts: { journal: full(state.plans(), disk) } });
   const run = await begin(life, 'off');
   await until(async () => (await life.engine.run(run))!.run.targets.ended >= 1, WITHIN, 'the first one');
   disk.isFull = true;
@@ -219,4 +225,76 @@ await t.test('a stage ends when its command says that it is ready, or has failed
   t.match(await life.ended(await begin(life, 'hangs')), { stages: [{ reason: /its time was over/ }, {}] });
   t.match(await life.ended(await begin(life, 'none')), { stages: [{ reason: /ENOENT/ }, {}] });
   t.equal((await life.ended(await begin(life, 'env'))).run.state, 'done');
+});
+
+/** A life whose run has stopped the first of its machines when its disk becomes full; the machines and what is kept outlive it. */
+async function cutOffByDisk(t: Test, parts: Partial<EngineParts> = {}) {
+  const world = new World(t, {
+    providers: sim('sim', '"a", "b", "c"'),
+    plans: [plan('off', [stage('all', 'stop', ['a', 'b', 'c'], { parallel: 1, soft: 5000, pauseBetween: 300 })], { undo: 'back' }), plan('back', [stage('all', 'start', ['@stopped-by off'])])],
+  });
+  const disk = { isFull: false };
+  const { state } = await world.open({ plans: [] });
+  const life = await world.open({ parts: { journal: full(state.plans(), disk), ...parts } });
+  const run = await begin(life, 'off');
+  await until(async () => (await life.engine.run(run))!.run.targets.ended >= 1, WITHIN, 'the first one');
+  disk.isFull = true;
+  await until(() => life.news.some(({ outcome }) => outcome === 'orders wait'), WITHIN, 'an event');
+  return { world, life, run, disk };
+}
+
+const UNWRITTEN = 'kim: no further order is sent, and that is written down as soon as the disk can be written';
+
+await t.test('a run is cancelled also while the disk is full: at once, and written down when there is room', async (t) => {
+  const { life, run, disk } = await cutOffByDisk(t);
+  const [told, sent] = [life.news.length, life.audit.begun.length];
+  t.match(await life.engine.cancel(run, 'kim'), { state: 'running', reason: UNWRITTEN });
+  t.match((await life.engine.run(run))!.run, { state: 'running', reason: UNWRITTEN });
+  t.ok(life.logged.some((line) => line.startsWith('error the end of a run could not be written down yet')));
+  disk.isFull = false;
+  const end = await life.ended(run);
+  t.match(end.run, { state: 'cancelled', reason: 'kim' });
+  t.equal(life.audit.begun.length, sent, 'no further order');
+  t.same(life.news.slice(told).filter(({ stage: one }) => one === undefined).map(({ outcome }) => outcome), ['cancelled'], 'nor is it told that orders go on');
+  await until(async () => (await life.state.endMarks().list()).length === 0, WITHIN, 'the mark to be gone');
+});
+
+await t.test('nor does the next start go on with it', async (t) => {
+  const { world, life, run } = await cutOffByDisk(t);
+  await life.engine.cancel(run, 'kim');
+  t.same(await life.state.endMarks().list(), [run]);
+  life.kill();
+  const next = await world.open();
+  const end = await next.ended(run);
+  t.match(end.run, { state: 'cancelled', reason: 'it was cancelled before a restart, while the disk could not be written' });
+  t.same(next.audit.begun, []);
+  await until(async () => (await next.state.endMarks().list()).length === 0, WITHIN, 'the mark to be gone');
+});
+
+await t.test('where that cannot be kept either, it is said', async (t) => {
+  const marks = { add: () => Promise.reject(new StateError('unavailable', 'no room')), list: () => Promise.resolve([]), remove: () => Promise.resolve() } as unknown as EndMarks;
+  const { life, run } = await cutOffByDisk(t, { marks });
+  t.match(await life.engine.cancel(run, 'kim'), { state: 'running', reason: `${UNWRITTEN}; a server that is started anew before that does not know of it` });
+});
+
+await t.test('one that asks does so still where its answer was refused, and is ended where it is cancelled', async (t) => {
+  const world = new World(t, {
+    providers: sim('sim', '"a", "b"'), plans: [plan('off', [stage('all', 'stop', ['a', 'b'], { parallel: 1, pauseBetween: 1000, soft: 5000 })], { resume: 'ask' })],
+  });
+  const first = await world.open();
+  const run = await begin(first, 'off');
+  await until(async () => (await first.engine.run(run))!.run.targets.ended >= 1, WITHIN, 'the first one');
+  first.kill();
+  const disk = { isFull: false };
+  const life = await world.open({ parts: { journal: full(first.state.plans(), disk) } });
+  disk.isFull = true;
+  const asks = async (): Promise<boolean> => t.match((await life.engine.run(run))!.run, { state: 'asking', reason: /^it was cut off by a restart: resume or cancel it$/ });
+  await t.rejects(life.engine.resume(run), { message: /^AUDIT UNAVAILABLE/ });
+  await asks();
+  await t.rejects(life.engine.begin('off', cause()), { message: /^AUDIT UNAVAILABLE/ });
+  await asks();
+  t.match(await life.engine.cancel(run, 'kim'), { state: 'running', reason: UNWRITTEN });
+  disk.isFull = false;
+  t.match((await life.ended(run)).run, { state: 'cancelled', reason: 'kim' });
+  t.equal(life.states()['sim/b'], 'on');
 });

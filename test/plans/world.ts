@@ -115,7 +115,7 @@ export class World {
     const tags = new TagBook(this.#options.tags ?? state.tags(), () => undefined);
     const gate = new Gate({ registry, audit, log: () => undefined, actionTimeout: () => 10_000, groups: () => this.config.groups, tags });
     const engine = new Engine({
-      journal: unlessDead(state.plans(), life), kv: state.keyValue('plans'), accounts: authenticator,
+      journal: unlessDead(state.plans(), life), kv: state.keyValue('plans'), marks: state.endMarks(), accounts: authenticator,
       gate: { actor: (mandate) => deadly(gate.actor(mandate), life), get longestActionTimeout() { return gate.longestActionTimeout; } },
       log: (level, message, facts) => logged.push(`${level} ${message} ${JSON.stringify(facts)}`),
       tell: (one) => news.push(one),

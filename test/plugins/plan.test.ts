@@ -1,4 +1,5 @@
 import t from 'tap';
+import { ArgoError } from '../../src/kit/errors.js';
 import { connect } from '../support/line-client.js';
 import { until } from '../support/until.js';
 import { startPlans } from '../plans/arrange.js';
@@ -106,6 +107,9 @@ await t.test('cancel, and what undoes it', async (t) => {
   await say('steve', 'plan hold power-back');
   t.equal(await say('steve', 'plan cancel power-cut --undo'), '400 WRONG STATE: power-back is held\n');
   t.match((await engine.runs()).map(({ plan, state }) => `${plan} ${state}`), ['power-cut running', 'webs-off running', 'power-back running', 'power-cut cancelled', 'power-cut cancelled'], 'nothing is cancelled where it cannot be undone');
+  await say('steve', 'plan release power-back');
+  engine.begin = () => Promise.reject(new ArgoError('AUDIT UNAVAILABLE', 'the journal of plans: the disk is full'));
+  t.equal(await say('steve', 'plan cancel power-cut --undo'), '400 AUDIT UNAVAILABLE: run 1a2b3c04 is cancelled, and power-back was not begun: the journal of plans: the disk is full\n', 'what was done is not hidden by what was not');
 });
 
 await t.test('follow: all of it, then what changes, then how it ended', async (t) => {
