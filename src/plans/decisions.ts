@@ -64,15 +64,17 @@ export class Decisions {
    */
   async end(active: Active, work: PlanRun, isNew: boolean, { state, words }: Ending): Promise<boolean> {
     const { record } = active;
+    const isFirst = !work.isEnding;
     const ending = work.end({ state, words: words.slice(0, PLAN_TEXT) });
     if (ending !== undefined && !record.isOver) {
-      record.setRun('running', ending.words);
+      if (isFirst) record.setRun('running', ending.words);
       const noted = this.#note(active, ending.state, ending.words);
       if (isNew) work.begin();
       try {
         await noted;
       } catch (thrown) {
-        await this.#keep(record, ending, thrown);
+        await this.#keep(record, ending.words);
+        if (isFirst) this.#parts.log('error', 'the end of a run could not be written down yet', { plan: record.plan.name, run: record.id, reason: String(thrown) });
         return true;
       }
     }
@@ -80,17 +82,14 @@ export class Decisions {
     return ending !== undefined;
   }
 
-  async #keep(record: RunRecord, { words }: Ending, thrown: unknown): Promise<void> {
-    const { marks, log } = this.#parts;
+  /** Keeps the end of a run beside the journal, and says how far that holds. */
+  async #keep(record: RunRecord, words: string): Promise<void> {
     const { id, plan } = record;
-    const failure = await marks.add(id).then(() => undefined, String);
+    const failure = await this.#parts.marks.add(id).then(() => undefined, String);
     if (failure === undefined) this.#marked.add(id);
+    else this.#parts.log('error', 'the end of a run could not be kept for the next start', { plan: plan.name, run: id, reason: failure });
     if (record.isOver) return this.forget(id);
-    const untold = failure === undefined ? UNWRITTEN : `${UNWRITTEN}; ${UNKEPT}`;
-    record.setRun('running', `${words}: ${untold}`.slice(0, PLAN_TEXT));
-    log('error', 'the end of a run could not be written down yet', {
-      plan: plan.name, run: id, reason: String(thrown), ...(failure === undefined ? {} : { unmarked: failure }),
-    });
+    record.setRun('running', `${words}: ${UNWRITTEN}${failure === undefined ? '' : `; ${UNKEPT}`}`.slice(0, PLAN_TEXT));
   }
 
   /** Does what decides about a run that asks, where there is one, and nobody else is about to. @throws ArgoError WRONG STATE, and what the work throws */

@@ -258,8 +258,8 @@ export function endAtStart(
   { isSecond, hasAccount, wasEnded }: { readonly isSecond: boolean; readonly hasAccount: boolean; readonly wasEnded: boolean },
 ): Ending | undefined {
   if (state === 'cancelled' || state === 'failed' || state === 'unknown') return { state, words: reason ?? 'it was ended' };
-  if (wasEnded) return { state: 'cancelled', words: 'it was cancelled before a restart, while the disk could not be written' };
   if (isSecond) return { state: 'unknown', words: 'a later run of the plan was begun' };
   if (!hasAccount) return { state: 'failed', words: 'NOT ALLOWED: its account was taken away' };
+  if (wasEnded) return { state: 'cancelled', words: 'it was ended before a restart, while the disk could not be written' };
   return plan.resume === 'drop' ? { state: 'unknown', words: 'it was cut off by a restart, and dropped' } : undefined;
 }

@@ -171,7 +171,7 @@ await t.test('cancelled while the disk is full, a run sends no further order, al
   await killHard(session);
   const next = await open(t, { config: CONFIG, folder });
   unlinkSync(join(state, 'rubbish'));
-  t.match(await ended(next, run), /^run \S+ all cancelled .*reason="it was cancelled before a restart, while the disk could not be written"/);
+  t.match(await ended(next, run), /^run \S+ all cancelled .*reason="it was ended before a restart, while the disk could not be written"/);
   await next.story.until(/^plan all cancelled/);
   t.notOk(next.story.lines.some((line) => line.startsWith('action ')), 'nothing was ordered');
   t.match(await next.ask('plan'), /^all idle last=cancelled/);

@@ -266,7 +266,7 @@ await t.test('nor does the next start go on with it', async (t) => {
   life.kill();
   const next = await world.open();
   const end = await next.ended(run);
-  t.match(end.run, { state: 'cancelled', reason: 'it was cancelled before a restart, while the disk could not be written' });
+  t.match(end.run, { state: 'cancelled', reason: 'it was ended before a restart, while the disk could not be written' });
   t.same(next.audit.begun, []);
   await until(async () => (await next.state.endMarks().list()).length === 0, WITHIN, 'the mark to be gone');
 });
