@@ -59,7 +59,13 @@ await t.test('a server that is told to end in the middle of a plan goes on with 
   await one.ask('auth admin secret');
   const run = /^run (\w{8}) /.exec(await one.answer('plan run off'))?.[1] ?? '';
   await until(async () => /^target one lab\/a stop sent$/m.test(await one.answer('plan status off')), WITHIN, 'its first order');
+  const follower = await connect(first.port);
+  t.teardown(() => follower.destroy());
+  await follower.ask('auth admin secret');
+  follower.line(`plan status ${run} --follow`);
+  await follower.expect(`run ${run} off running`);
   first.signal('SIGTERM');
+  t.match(await follower.expect(/^(?:300|400).*\n/m), /\n400 SHUTTING DOWN\n$/, 'whoever follows it is told to come again');
   await first.exited;
   t.notMatch(first.stderr(), '"run of a plan has ended"', 'it does not say that it has ended');
   // also where the plans are gone from the configuration meanwhile

@@ -64,6 +64,21 @@ await t.test('a host that will not end is told as what it is', async (t) => {
   t.match((await life.engine.run(run))!.run.reason, /its own host: FAILED/);
 });
 
+await t.test('one that was asked to end, and may not be switched off hard, may end yet', async (t) => {
+  const world = new World(t, {
+    providers: '[providers.sim]\ntype = "sim"\ninstances = ["own"]\nfaults = { own = "deaf" }\n',
+    plans: [plan('off', [stage('one', 'stop', ['own'], { soft: 3000 })])],
+    parts: { ownHost: () => Promise.resolve({ uuids: ['1'], names: [] }) },
+  });
+  const life = await world.open();
+  const { run } = await life.engine.begin('off', cause()) as { run: string };
+  await until(() => life.audit.ended.length === 1, WITHIN, 'the word that it was asked');
+  const ups = world.config.accounts.get('ups')!;
+  life.authenticator.configure({ ...world.config, accounts: new Map([['ups', { ...ups, grants: [{ instances: ['*'], commands: ['read'] }] }]]) });
+  await until(async () => (await life.engine.run(run))?.run.state === 'failed', WITHIN, 'the word that it could not be switched off');
+  t.match((await life.engine.run(run))!.targets, [{ state: 'uncertain', detail: 'UNCERTAIN: it was asked to end; now NOT ALLOWED' }]);
+});
+
 await t.test('the hypervisor under the machine that this is goes last as well', async (t) => {
   const world = new World(t, {
     providers: '[providers.sim]\ntype = "sim"\ninstances = ["a"]\n',
