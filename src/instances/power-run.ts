@@ -197,11 +197,16 @@ export class PowerRun implements Holder {
     try {
       return await this.#pullThePlug();
     } catch (thrown) {
-      if (!mayBeAtWork || !(thrown instanceof ArgoError) || (thrown.phrase !== 'UNREACHABLE' && thrown.phrase !== 'NO SUCH INSTANCE')) throw thrown;
+      if (!mayBeAtWork || !this.#saysUnsent(thrown)) throw thrown;
       // the clean shutdown may still be at work: that nothing was done would not be true
       this.#instance.expectStop(this.#parts.actionTimeout);
       throw this.#sight.uncertain(this.#ending, thrown);
     }
+  }
+
+  /** Whether an order came to nothing for a reason that says nothing of the one before it: the machine was not found, or it was ended before. */
+  #saysUnsent(thrown: unknown): boolean {
+    return thrown instanceof ArgoError && (thrown === this.#ending?.unsent || thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'NO SUCH INSTANCE');
   }
 
   async #pullThePlug(): Promise<'done'> {

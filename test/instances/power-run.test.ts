@@ -257,6 +257,23 @@ void t.test('after a clean shutdown that was sent, an unreachable machine is unc
   t.same(machine.calls, ['shutdown']);
 });
 
+void t.test('and one whose right was taken away, or that was ended otherwise, before the plug was pulled', async (t) => {
+  for (const ending of [ENDINGS.forbidden(), ENDINGS.cancelled(), ENDINGS.shutDown()]) {
+    const { instance, registry, machine } = await world('on');
+    const run = powerRun(instance, registry, 'stop', { force: true, timeout: 60 });
+    const began = performance.now();
+    machine.script = { shutdown: () => {
+      machine.script.status = () => {
+        if (performance.now() - began < 60) return 'on';
+        run.end(ending);
+        return never();
+      };
+    } };
+    await fails(t, run.run(), 'UNCERTAIN', new RegExp(`last seen on|when ${ending.event}`));
+    t.same(machine.calls, ['shutdown']);
+  }
+});
+
 void t.test('a dry run says what the action would do', async (t) => {
   const { machine } = await world('on');
   const plan = (state: PowerState, options: Options) => wayOf(orderOf('stop', options).order, 'lj', machine, state);
