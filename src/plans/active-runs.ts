@@ -22,7 +22,7 @@ const isSameGroup = (one: Active, other: Active): boolean =>
   one.record.plan.exclusive !== undefined && one.record.plan.exclusive === other.record.plan.exclusive;
 
 /** Whether somebody has ended it, and something of it is still under way. */
-export const isEnding = ({ work }: Active): boolean => work?.isEnding === true;
+export const isEnding = ({ work }: Active): boolean => work?.ending !== undefined;
 
 /**
  * What has to end before a run may begin: of its group who came earlier or is at work; its own undoing; and what it

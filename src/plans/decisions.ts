@@ -22,7 +22,7 @@ export interface DecisionsParts {
 }
 
 /** What is told where an end could not be written down. */
-const UNWRITTEN = 'no further order is sent, and that is written down as soon as the disk can be written';
+const UNWRITTEN = 'no further order is sent, and its end is written down as soon as the disk can be written';
 const UNKEPT = 'a server that is started anew before that does not know of it';
 
 /** What is decided of runs, that they end or ask, and that it holds: also over a restart, and where the disk cannot be written. */
@@ -30,6 +30,8 @@ export class Decisions {
   readonly #parts: DecisionsParts;
   /** runs that were ended, and of which the journal may not know it */
   readonly #marked = new Set<string>();
+  /** runs that were ended, and of which the next start would not know it */
+  readonly #unkept = new Set<string>();
 
   constructor(parts: DecisionsParts) {
     this.#parts = parts;
@@ -50,6 +52,7 @@ export class Decisions {
 
   /** Its end is in the journal. */
   forget(run: string): void {
+    this.#unkept.delete(run);
     if (!this.#marked.delete(run)) return;
     this.#parts.marks.remove(run).catch((error: unknown) => {
       this.#parts.log('warn', 'the mark of a run that has ended is left in the state folder', { run, reason: String(error) });
@@ -64,7 +67,7 @@ export class Decisions {
    */
   async end(active: Active, work: PlanRun, isNew: boolean, { state, words }: Ending): Promise<boolean> {
     const { record } = active;
-    const isFirst = !work.isEnding;
+    const isFirst = work.ending === undefined;
     const ending = work.end({ state, words: words.slice(0, PLAN_TEXT) });
     if (ending !== undefined && !record.isOver) {
       if (isFirst) record.setRun('running', ending.words);
@@ -73,23 +76,43 @@ export class Decisions {
       try {
         await noted;
       } catch (thrown) {
-        await this.#keep(record, ending.words);
+        await this.#keep(record, ending);
         if (isFirst) this.#parts.log('error', 'the end of a run could not be written down yet', { plan: record.plan.name, run: record.id, reason: String(thrown) });
         return true;
       }
     }
-    await notLonger(PLAN_CANCEL_WAIT, work.done);
+    await this.#untilWritten(work);
     return ending !== undefined;
   }
 
+  /** Says of one that was ended that it cannot be written down now. */
+  endWaits(record: RunRecord, { words }: Ending): void {
+    record.setRun('running', `${words}: ${UNWRITTEN}${this.#unkept.has(record.id) ? `; ${UNKEPT}` : ''}`.slice(0, PLAN_TEXT));
+  }
+
   /** Keeps the end of a run beside the journal, and says how far that holds. */
-  async #keep(record: RunRecord, words: string): Promise<void> {
+  async #keep(record: RunRecord, ending: Ending): Promise<void> {
     const { id, plan } = record;
-    const failure = await this.#parts.marks.add(id).then(() => undefined, String);
-    if (failure === undefined) this.#marked.add(id);
-    else this.#parts.log('error', 'the end of a run could not be kept for the next start', { plan: plan.name, run: id, reason: failure });
-    if (record.isOver) return this.forget(id);
-    record.setRun('running', `${words}: ${UNWRITTEN}${failure === undefined ? '' : `; ${UNKEPT}`}`.slice(0, PLAN_TEXT));
+    try {
+      await this.#parts.marks.add(id);
+      this.#marked.add(id);
+      this.#unkept.delete(id);
+    } catch (error) {
+      this.#unkept.add(id);
+      this.#parts.log('error', 'the end of a run could not be kept for the next start', { plan: plan.name, run: id, reason: String(error) });
+    }
+    if (record.isOver) this.forget(id);
+    else this.endWaits(record, ending);
+  }
+
+  /** Waits for the end, but not long, nor for a disk that cannot be written. */
+  async #untilWritten({ done }: PlanRun): Promise<void> {
+    let forget = (): void => undefined;
+    const stuck = new Promise<void>((resolve) => {
+      forget = this.#parts.disk.watch({ failed: () => resolve(), works: () => undefined });
+    });
+    await notLonger(PLAN_CANCEL_WAIT, Promise.race([done, stuck]));
+    forget();
   }
 
   /** Does what decides about a run that asks, where there is one, and nobody else is about to. @throws ArgoError WRONG STATE, and what the work throws */

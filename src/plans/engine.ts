@@ -384,8 +384,12 @@ export class Engine implements PlanEngine {
   #orders(trouble: string | undefined): void {
     this.#parts.log(trouble === undefined ? 'info' : 'error', trouble === undefined ? 'orders of plans go on' : 'orders of plans wait', trouble === undefined ? {} : { reason: trouble });
     for (const { record, work } of this.#active.values()) {
+      if (work === undefined) continue;
       // of one that ends no order waits
-      if (work === undefined || work.isEnding) continue;
+      if (work.ending !== undefined) {
+        if (trouble !== undefined) this.#decisions.endWaits(record, work.ending);
+        continue;
+      }
       record.setRun('running', trouble);
       this.#tell(record, trouble === undefined ? 'orders go on' : 'orders wait', trouble);
     }

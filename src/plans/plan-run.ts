@@ -57,9 +57,9 @@ export class PlanRun {
       .catch(() => undefined);
   }
 
-  /** Somebody has ended it. */
-  get isEnding(): boolean {
-    return this.#ending !== undefined;
+  /** How somebody has ended it; undefined where nobody has. */
+  get ending(): Ending | undefined {
+    return this.#ending;
   }
 
   /**

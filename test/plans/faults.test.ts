@@ -243,7 +243,7 @@ async function cutOffByDisk(t: Test, parts: Partial<EngineParts> = {}) {
   return { world, life, run, disk };
 }
 
-const UNWRITTEN = 'kim: no further order is sent, and that is written down as soon as the disk can be written';
+const UNWRITTEN = 'kim: no further order is sent, and its end is written down as soon as the disk can be written';
 
 await t.test('a run is cancelled also while the disk is full: at once, and written down when there is room', async (t) => {
   const { life, run, disk } = await cutOffByDisk(t);
@@ -257,6 +257,20 @@ await t.test('a run is cancelled also while the disk is full: at once, and writt
   t.equal(life.audit.begun.length, sent, 'no further order');
   t.same(life.news.slice(told).filter(({ stage: one }) => one === undefined).map(({ outcome }) => outcome), ['cancelled'], 'nor is it told that orders go on');
   await until(async () => (await life.state.endMarks().list()).length === 0, WITHIN, 'the mark to be gone');
+});
+
+await t.test('one whose end has still room, and no more, does not keep whoever cancels it waiting', async (t) => {
+  const world = new World(t, { providers: sim('sim', '"a", "b"'), plans: [plan('off', [stage('all', 'stop', ['a', 'b'], { pauseBefore: 60_000 })])] });
+  const disk = { isFull: false };
+  const { state } = await world.open({ plans: [] });
+  const journal = state.plans();
+  const life = await world.open({ parts: { journal: { ...full(journal, disk), noteRun: (...args) => journal.noteRun(...args) } } });
+  const run = await begin(life, 'off');
+  disk.isFull = true;
+  t.match(await life.engine.cancel(run, 'kim'), { state: 'running', reason: UNWRITTEN });
+  t.same(await life.state.endMarks().list(), [], 'the journal knows it');
+  disk.isFull = false;
+  t.match((await life.ended(run)).run, { state: 'cancelled', reason: 'kim' });
 });
 
 await t.test('nor does the next start go on with it', async (t) => {
