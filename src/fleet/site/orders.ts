@@ -54,7 +54,8 @@ const UNKNOWN: Answer = { state: 'lost', observed: 'unknown' };
  *    where it was refused. Whoever sends it again, or asks, is answered from there.
  *  - An id that is asked about and not known is written down as never to be begun, before that is said.
  *  - What the journal may have forgotten, or another server of this name may have begun, is not begun, and not denied: it is `lost`.
- *  - Where the journal cannot be written, nothing is begun, and nothing of what was ordered until then ever will be.
+ *  - Where the journal cannot be written, nothing is begun, and nothing of what was ordered until then ever will be: what comes
+ *    later of that is told so, too.
  */
 export class Orders {
   readonly #parts: OrdersParts;
@@ -68,14 +69,14 @@ export class Orders {
   readonly #asked = new Tally();
   /** on the steady clock: what was made before this process listened, and is not in the journal, is begun by nobody */
   readonly #first: number;
-  /** the same, moved on where something was refused that could not be written down */
-  #notBefore: number;
+  /** the same of what was made before the journal could be written again, as far as something was refused that is not in it */
+  #unwrittenUntil = -Infinity;
   #whenIdle: (() => void)[] = [];
 
   /** What was ordered before now is not begun. */
   constructor(parts: OrdersParts) {
     this.#parts = parts;
-    this.#first = this.#notBefore = parts.clocks.steady();
+    this.#first = parts.clocks.steady();
   }
 
   /** How many are being carried out. */
@@ -182,7 +183,7 @@ export class Orders {
   /** The journal cannot be written, nor read. What this process cannot have begun before is refused, and never begun from then on. */
   #unwritten(key: string, isOrder: boolean): Answer | undefined {
     if (this.#isBefore(key, this.#first) || key <= this.#answers.floor) return undefined;
-    this.#notBefore = this.#parts.clocks.steady() + FLEET_CLOCK_SKEW;
+    this.#unwrittenUntil = this.#parts.clocks.steady() + FLEET_CLOCK_SKEW;
     return isOrder ? refused('AUDIT UNAVAILABLE', `site ${this.#parts.site} cannot write its journal of orders; nothing was done`) : { state: 'none' };
   }
 
@@ -254,8 +255,10 @@ export class Orders {
     if (late > 0) return refused('UNREACHABLE', `it came to site ${site} ${formatDuration(late)} too late, or the clocks differ; nothing was done`);
     const age = now - timeOfId(id)!;
     if (age > FLEET_SEND_LONGEST + FLEET_CLOCK_SKEW) return refused('UNREACHABLE', `it came to site ${site} when it was ${formatDuration(age)} old; nothing was done`);
-    const before = Math.max(this.#notBefore, (alive.cleared ?? -Infinity) + FLEET_CLOCK_SKEW);
-    return this.#isBefore(key, before) ? this.#tooEarly() : undefined;
+    if (this.#isBefore(key, Math.max(this.#first, (alive.cleared ?? -Infinity) + FLEET_CLOCK_SKEW))) return this.#tooEarly();
+    return this.#isBefore(key, this.#unwrittenUntil)
+      ? refused('AUDIT UNAVAILABLE', `site ${site} could not write its journal of orders a moment ago; nothing was done`)
+      : undefined;
   }
 
   #tooEarly(): Answer {
