@@ -115,8 +115,8 @@ export const FLEET_ORDERS_TOLD = 256;
 /** Questions under way in one site, of all fronts, and of one front. */
 export const FLEET_ASKS = 4096;
 export const FLEET_ASKS_PER_FRONT = 2048;
-/** For a look at a machine of which it is not known what became of an order. */
-export const FLEET_OBSERVE_TIMEOUT = 1000;
+/** Between two looks at a machine of which it is not known what became of an order, where its provider does not answer yet. */
+export const FLEET_OBSERVE_PAUSE = 250;
 /** Characters of an account's name at a front, of a reason in an answer, and of why a provider is out of date in a sign of life. */
 export const FLEET_PERSON_NAME = 128;
 export const FLEET_DETAIL = 1024;

@@ -1,4 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { PowerState } from '../../drivers/driver.js';
 import { ArgoError } from '../../kit/errors.js';
+import { FLEET_OBSERVE_PAUSE } from '../../kit/fleet-limits.js';
+import { READ_TIMEOUT } from '../../kit/limits.js';
 import { Gate } from '../../instances/gate.js';
 import type { Actor } from '../../instances/actor.js';
 import type { InstanceInfo, InstanceRef } from '../../instances/info.js';
@@ -55,13 +59,33 @@ export class Machines {
     return on;
   }
 
+  /**
+   * The state in which a machine is now, in the time that a reading may take. A provider that does not answer yet, as when this
+   * server has just begun, is waited for as long.
+   */
+  async observe(person: Person, { provider, machine, instance }: OwnTarget): Promise<PowerState> {
+    const on = { provider, id: machine, fullName: `${provider}/${instance}` };
+    const until = performance.now() + READ_TIMEOUT;
+    for (;;) {
+      const deadline = Math.max(1, until - performance.now());
+      const state = await this.as(person, (actor) => actor.read(on, 'status', { deadline })).catch(() => 'unknown' as const);
+      if (state !== 'unknown' || this.#staleness(provider) === undefined || performance.now() + FLEET_OBSERVE_PAUSE >= until) return state;
+      await pause(FLEET_OBSERVE_PAUSE, undefined, { ref: false });
+    }
+  }
+
+  /** Why what is known of a provider may be out of date; undefined while it is current, or where it is not offered. */
+  #staleness(provider: string): string | undefined {
+    return this.#parts.offered().find(({ name }) => name === provider)?.stale;
+  }
+
   #known(actor: Actor, on: InstanceRef): InstanceInfo {
     try {
       return actor.known(on);
     } catch (thrown) {
       if (!(thrown instanceof ArgoError) || thrown.phrase !== 'NO SUCH INSTANCE') throw thrown;
       // one that another site has the lease of has no machines here, and of one that does not answer nobody knows which it has
-      const stale = this.#parts.offered().find(({ name }) => name === on.provider)?.stale;
+      const stale = this.#staleness(on.provider);
       throw stale === undefined ? thrown : new ArgoError('UNREACHABLE', `${on.provider}: ${stale}`);
     }
   }

@@ -1,7 +1,6 @@
 import * as v from 'valibot';
-import type { PowerState } from '../../drivers/driver.js';
 import type { Actor } from '../../instances/actor.js';
-import { FLEET_CLOCK_SKEW, FLEET_OBSERVE_TIMEOUT, FLEET_ORDERS, FLEET_ORDERS_PER_FRONT, FLEET_ORDERS_TOLD, FLEET_RESULT_TIMEOUT, FLEET_RESULTS_PER_FRONT, FLEET_SEND_LONGEST } from '../../kit/fleet-limits.js';
+import { FLEET_CLOCK_SKEW, FLEET_ORDERS, FLEET_ORDERS_PER_FRONT, FLEET_ORDERS_TOLD, FLEET_RESULT_TIMEOUT, FLEET_RESULTS_PER_FRONT, FLEET_SEND_LONGEST } from '../../kit/fleet-limits.js';
 import { Tally } from '../../kit/tally.js';
 import { formatDuration } from '../../kit/text.js';
 import { notLonger } from '../../kit/within.js';
@@ -14,7 +13,7 @@ import type { Alive } from './alive.js';
 import { Answers } from './answers.js';
 import { lastIdBefore, type Clocks } from './clocks.js';
 import { failure, frontOf, refused, type Answer, type Asker, type Door, type Refusal, type Replying } from './door.js';
-import type { Machines, OwnTarget, Person } from './machines.js';
+import type { Machines, OwnTarget } from './machines.js';
 import { UnderWay } from './under-way.js';
 
 export interface OrdersParts {
@@ -289,13 +288,8 @@ export class Orders {
 
   /** An order that was begun, or may have been, and nobody knows more: what can be seen of its machine now. */
   async #lost({ front }: Asker, about: (OwnTarget & { readonly account: string }) | undefined): Promise<Answer> {
-    return about === undefined ? UNKNOWN : { state: 'lost', observed: await this.#observe({ front, account: about.account, from: '' }, about) };
-  }
-
-  async #observe(person: Person, { provider, machine, instance }: OwnTarget): Promise<PowerState> {
-    const { machines } = this.#parts;
-    const on = { provider, id: machine, fullName: `${provider}/${instance}` };
-    return machines.as(person, (actor) => actor.read(on, 'status', { deadline: FLEET_OBSERVE_TIMEOUT })).catch(() => 'unknown' as const);
+    if (about === undefined) return UNKNOWN;
+    return { state: 'lost', observed: await this.#parts.machines.observe({ front, account: about.account, from: '' }, about) };
   }
 }
 

@@ -108,6 +108,26 @@ await t.test('after a restart, what has ended is told, and what had not is lost'
   t.same(world.machine.calls, ['reboot', 'shutdown']);
 });
 
+await t.test('a machine whose order is lost is looked at for as long as a reading may take, also where its provider does not answer yet', async (t) => {
+  const world = await SiteWorld.make(t);
+  const life = await world.live();
+  world.machine.script.shutdown = never;
+  const cut = world.front.order({ deadline: 60_000 });
+  world.front.sendOrder(cut);
+  await until(() => world.machine.calls.length === 1, WITHIN, 'the order to be sent');
+  await life.kill();
+  world.machine.state = 'off';
+  world.machine.script.status = () => new Promise((resolve) => { setTimeout(resolve, 1200); });
+  await world.own.list('fake', []);
+  world.provider.staleReason = 'not listed yet';
+  await world.live();
+  const asked = world.front.sendResult(cut.id);
+  const again = world.front.sendResult(cut.id);
+  await world.own.list('fake', [[world.machine, 'on']]);
+  t.same(bare(await world.front.last(asked)), { state: 'lost', observed: 'off' });
+  t.same(bare(await world.front.last(again)), { state: 'lost', observed: 'off' }, 'who asks again meanwhile is told with the first');
+});
+
 await t.test('in another state folder, nothing that was ordered before is begun or denied', async (t) => {
   const world = await SiteWorld.make(t);
   const life = await world.live();
