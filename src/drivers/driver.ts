@@ -245,6 +245,8 @@ export interface Driver {
    * say the same. Left out: one that no other provider has.
    */
   readonly place?: string;
+  /** where the gate to its machines is, where that is another argo-server's, for people: `site berlin`. Left out: it is this one's */
+  readonly farPlace?: string;
   /** How machines of other providers of this type can be moved here. @throws ArgoError NOT SUPPORTED with the reason */
   destination?(): Destination;
   /** Logs out and lets go of everything. Called once; what is under way has ended or been aborted. */

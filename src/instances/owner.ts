@@ -38,6 +38,8 @@ export interface Owner {
   readonly abilities: ProviderAbilities | undefined;
   /** which host it is, where two providers may be of one; undefined: no other one's */
   readonly place: string | undefined;
+  /** where the gate to its machines is, where that is another argo-server's: `site berlin` */
+  readonly farPlace: string | undefined;
   /** by which alone orders are sent, where other servers serve the same machines; undefined: there is no other */
   readonly lease?: Lease | undefined;
   /** One call to the driver in its turn: an order, or what belongs to one. @throws what the driver throws; TIMEOUT at the deadline; UNREACHABLE without the lease */

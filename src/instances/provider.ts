@@ -230,10 +230,14 @@ export class Provider implements Owner {
     return this.#driver.place;
   }
 
+  get farPlace(): string | undefined {
+    return this.#driver.farPlace;
+  }
+
   /** How machines of other providers of its type can be moved to it. @throws ArgoError NOT SUPPORTED */
   destination(): Destination {
-    if (!this.#driver.destination) throw new ArgoError('NOT SUPPORTED', `machines cannot be moved to ${this.name}`);
-    return this.#driver.destination();
+    if (this.#driver.destination) return this.#driver.destination();
+    throw new ArgoError('NOT SUPPORTED', `machines cannot be moved to ${this.name}${this.farPlace === undefined ? '' : `, which is at ${this.farPlace}`}`);
   }
 
   /** The hypervisor's log. @throws ArgoError NOT SUPPORTED where the driver has none */

@@ -338,6 +338,8 @@ function requireMethod(name: WorkName, subject: Subject): Method {
   if (method) return method;
   const owner = ownerOf(subject);
   const instance = instanceOf(subject);
-  if (instance?.machine.far) throw new ArgoError('NOT SUPPORTED', `${instance.name} is at ${instance.machine.far.place}, and ${name} is done there`);
-  throw new ArgoError('NOT SUPPORTED', `${instance?.name ?? owner.name} (${owner.settings.type}) has no ${name}`);
+  const farPlace = instance ? instance.machine.far?.place : owner.farPlace;
+  const subjectName = instance?.name ?? owner.name;
+  if (farPlace !== undefined) throw new ArgoError('NOT SUPPORTED', `${subjectName} is at ${farPlace}, and ${name} is done there`);
+  throw new ArgoError('NOT SUPPORTED', `${subjectName} (${owner.settings.type}) has no ${name}`);
 }

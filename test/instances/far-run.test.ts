@@ -44,7 +44,7 @@ async function arrange(t: Parameters<typeof world>[0], { state = 'on', elsewhere
   const machine = machineOf(state, { far, autostart: { read: async () => false, set: never } });
   const w = await world(t, {
     hosts: {
-      'berlin.kvm1': { machines: [machine], settings: concurrency === undefined ? {} : { concurrency } },
+      'berlin.kvm1': { machines: [machine], farPlace: far.place, settings: concurrency === undefined ? {} : { concurrency } },
       ...(elsewhere && { kvm7: { machines: [machineOf(elsewhere, {})] } }),
     },
     accounts: { kim: EVERYTHING, bob: [{ instances: ['berlin.kvm1/*'], commands: ['*'] }] },
@@ -196,4 +196,6 @@ void t.test('what the other gate is not asked for is refused with where it is to
   const { kim } = await arrange(t);
   await t.rejects(kim.console(web1, { kind: 'text' }), { message: 'NOT SUPPORTED: web1 is at site berlin, and its consoles are opened there' });
   await t.rejects(kim.work('machine.delete', web1, { disks: false }), { message: 'NOT SUPPORTED: web1 is at site berlin, and machine.delete is done there' });
+  await t.rejects(kim.work('image.list', 'berlin.kvm1', {}), { message: 'NOT SUPPORTED: berlin.kvm1 is at site berlin, and image.list is done there' });
+  await t.rejects(kim.planWork('route.list', 'berlin.kvm1', {}), { message: 'NOT SUPPORTED: berlin.kvm1 is at site berlin, and route.list is done there' });
 });

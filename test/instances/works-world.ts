@@ -23,6 +23,7 @@ export interface FakeHost {
   readonly abilities?: ProviderAbilities;
   readonly destination?: Driver['destination'];
   readonly place?: string;
+  readonly farPlace?: string;
   readonly type?: string;
   readonly settings?: Partial<ProviderSettings>;
 }
@@ -73,14 +74,15 @@ export async function world(t: Test, options: WorldOptions): Promise<World> {
   const events = new Events(1000);
   const registry = new Registry(events);
   const listings = new Map<string, number>();
-  const providers = Object.entries(hosts).map(([name, { machines = [], abilities, destination, place, type = 'fake', settings }]) => {
+  const providers = Object.entries(hosts).map(([name, { machines = [], abilities, destination, place, farPlace, type = 'fake', settings }]) => {
     const driver: Driver = {
       list: async () => {
         listings.set(name, (listings.get(name) ?? 0) + 1);
         return machines.map((machine) => ({ machine, state: machine.state }));
       },
       close: async () => undefined,
-      ...(abilities ? { abilities } : {}), ...(destination ? { destination } : {}), ...(place === undefined ? {} : { place }),
+      ...(abilities ? { abilities } : {}), ...(destination ? { destination } : {}),
+      ...(place === undefined ? {} : { place }), ...(farPlace === undefined ? {} : { farPlace }),
     };
     const module: DriverModule = { options: {}, open: () => driver };
     return new Provider({ name, type, options: {}, actionTimeout: undefined, pollInterval: undefined, concurrency: undefined, fingerprint: '', ...settings }, module, registry, log);

@@ -21,5 +21,8 @@ export function errorOf(site: string, { phrase, detail }: Failure): ArgoError {
   return new ArgoError(phrase, words === '' ? `at site ${site}` : words);
 }
 
+/** Where a machine or provider of a site is, for people. */
+export const sitePlace = (site: string): string => `site ${site}`;
+
 /** The site was not asked, or has not begun it, and will not. */
-export const nothingDone = (site: string, why: string): ArgoError => new ArgoError('UNREACHABLE', `site ${site}: ${why}; nothing was done`);
+export const nothingDone = (site: string, why: string): ArgoError => new ArgoError('UNREACHABLE', `${sitePlace(site)}: ${why}; nothing was done`);

@@ -5,6 +5,7 @@ import { FLEET_CALLS, FLEET_RELIST_INTERVAL } from '../../kit/fleet-limits.js';
 import type { SiteInfo } from '../contract.js';
 import type { OfferedProvider } from '../messages.js';
 import type { ProviderInventory } from './provider-inventory.js';
+import { sitePlace } from './refusal.js';
 
 /** What a driver needs of the front, for its one provider. */
 export interface RemoteParts {
@@ -63,6 +64,10 @@ export class RemoteDriver implements Driver {
     return this.#offered?.dmesg === true ? (signal) => this.#parts.dmesg(signal) : undefined;
   }
 
+  get farPlace(): string {
+    return sitePlace(this.#parts.site().name);
+  }
+
   /** Something may have changed at the site: whether it is there, what it says of the provider, what is known of that. */
   look(): void {
     const trouble = this.#siteTrouble;
@@ -84,8 +89,8 @@ export class RemoteDriver implements Driver {
 
   /** Why nothing can be ordered at its site now. */
   get #siteTrouble(): string | undefined {
-    const { name, trouble } = this.#parts.site();
-    return trouble === undefined ? undefined : `site ${name}: ${trouble}`;
+    const { trouble } = this.#parts.site();
+    return trouble === undefined ? undefined : `${this.farPlace}: ${trouble}`;
   }
 
   get #offered(): OfferedProvider | undefined {

@@ -9,6 +9,7 @@ import type { Target } from '../contract.js';
 import { MessageFault } from '../messages.js';
 import type { SiteOrders } from './orders.js';
 import type { MachineKind, ProviderKinds, SeenMachine } from './provider-inventory.js';
+import { sitePlace } from './refusal.js';
 
 /** Where the machines of one provider are. */
 export interface MachineHome {
@@ -55,7 +56,7 @@ class RemoteGate implements FarGate {
   }
 
   get place(): string {
-    return `site ${this.#target.site}`;
+    return sitePlace(this.#target.site);
   }
 
   power(order: FarOrder, call: FarCall): Promise<FarOutcome> {
