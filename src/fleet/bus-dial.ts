@@ -22,10 +22,18 @@ function addressOf(server: string): { readonly host: string; readonly port: numb
 
 export const placeOf = (server: string): string => new URL(server).host;
 
+/** What a socket's errors mean, by their codes: Node's own words name the address once more, or nothing where a name has several. */
+const SOCKET_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there', ECONNRESET: 'it has closed the connection', ETIMEDOUT: 'it does not answer',
+  EHOSTUNREACH: 'there is no way to it', ENETUNREACH: 'there is no way to it', ENOTFOUND: 'there is no such host', EAI_AGAIN: 'its name cannot be looked up',
+};
+
 /** For people, with what they have to do where it is they who can. */
 export function wordsFor(error: Error, publicKey: string): string {
   if (error.name === 'AuthorizationError' || error.name === 'UserAuthenticationExpiredError') return `it does not admit the key ${publicKey} (${error.message})`;
   const { message, cause, code } = error as Error & { code?: string };
+  const words = code === undefined ? undefined : SOCKET_WORDS[code];
+  if (words !== undefined) return words;
   if (cause instanceof Error && cause.message !== '' && cause.message !== message) return `${message} (${cause.message})`;
   return message === '' ? code ?? error.name : message;
 }
@@ -52,8 +60,8 @@ export async function firstThatGreets(servers: readonly string[], last: string |
       return server;
     }));
   } catch (error) {
-    // In one order, so that the same reasons are the same words.
-    throw new Error((error as AggregateError).errors.map(({ message }: Error) => message).sort().join('; '), { cause: error });
+    // In one order, so that the same reasons are the same words. What they came from says no more.
+    throw new Error((error as AggregateError).errors.map(({ message }: Error) => message).sort().join('; '));
   } finally {
     signal.removeEventListener('abort', end);
     over.abort();

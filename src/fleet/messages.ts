@@ -72,8 +72,8 @@ const answerBase = { v: version, id, incarnation: id, front: v.optional(name) };
 export const answerMessage = v.variant('state', [
   v.object({ ...answerBase, state: v.literal('running'), doing: v.optional(words) }),
   v.object({ ...answerBase, state: v.literal('ended'), result: v.picklist(['done', 'already']), before: v.optional(state), after: v.optional(state), verified: v.optional(v.boolean()) }),
-  /** `early`: refused before it was looked whether the id is known, so that another copy of the same may have been begun */
-  v.object({ ...answerBase, state: v.literal('failed'), phrase, detail: words, early: v.optional(v.boolean()) }),
+  /** `whole`: the detail for those who may know why the provider does not answer, where `detail` leaves that out; `early`: refused before it was looked whether the id is known, so that another copy of the same may have been begun */
+  v.object({ ...answerBase, state: v.literal('failed'), phrase, detail: words, whole: v.optional(words), early: v.optional(v.boolean()) }),
   v.object({ ...answerBase, state: v.literal('none') }),
   v.object({ ...answerBase, state: v.literal('lost'), observed: state }),
   v.object({ ...answerBase, state: v.literal('value'), value: v.unknown() }),

@@ -14,7 +14,7 @@ import type { ConsoleHolder, HeldConsole, OpenConsole } from './consoles.js';
 import { OPERATIONS, RIGHTS, type OperationName, type Right } from './operation-table.js';
 import type { Operations, ReadingName, Readings } from './operations.js';
 import { tasksOf, type Tasks } from './tasks.js';
-import { told, toldTo } from './told.js';
+import { mayKnowWhy, told, toldTo } from './told.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerCall, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
 import type { OwnWork } from './own-work.js';
@@ -179,12 +179,12 @@ export class GateActor implements Actor {
   async power(on: InstanceRef, order: PowerOrder, call: PowerCall = {}): Promise<Outcome> {
     const instance = this.#find(on);
     const { cancel, ...asked } = copyPowerCall(call);
-    return Object.freeze(await told(this.#operations.power(cancellable(this.#mandate, cancel), instance, copyOrder(order), asked)));
+    return Object.freeze(await told(this.#operations.power(cancellable(this.#mandate, cancel), instance, copyOrder(order), asked), this.#knows(instance)));
   }
 
   async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {
     const instance = this.#find(on);
-    return told(this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call), this.#beginReading()));
+    return told(this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call), this.#beginReading()), this.#knows(instance));
   }
 
   async bootMark(on: InstanceRef, call: Call = {}): Promise<string | undefined> {
@@ -193,17 +193,17 @@ export class GateActor implements Actor {
 
   async configure(on: InstanceRef, change: Change, call: Call = {}): Promise<ChangeOutcome> {
     const instance = this.#find(on);
-    return Object.freeze(await told(this.#operations.configure(this.#mandate, instance, copyChange(change), copyCall(call))));
+    return Object.freeze(await told(this.#operations.configure(this.#mandate, instance, copyChange(change), copyCall(call)), this.#knows(instance)));
   }
 
   async setting(on: InstanceRef, name: Change['operation'], call: Call = {}): Promise<boolean | undefined> {
     const instance = this.#find(on);
-    return told(this.#operations.setting(this.#mandate, instance, checkSetting(name), copyCall(call), this.#beginReading()));
+    return told(this.#operations.setting(this.#mandate, instance, checkSetting(name), copyCall(call), this.#beginReading()), this.#knows(instance));
   }
 
   async planChange(on: InstanceRef, change: Change, call: Call = {}): Promise<string> {
     const instance = this.#find(on);
-    return told(this.#operations.planChange(this.#mandate, instance, copyChange(change), copyCall(call), this.#beginReading()));
+    return told(this.#operations.planChange(this.#mandate, instance, copyChange(change), copyCall(call), this.#beginReading()), this.#knows(instance));
   }
 
   async console(on: InstanceRef, order: ConsoleOrder, call: Call = {}): Promise<OpenConsole> {
@@ -220,21 +220,22 @@ export class GateActor implements Actor {
 
   async read<Name extends ReadingName>(on: InstanceRef, name: Name, call: ReadCall = {}): Promise<Readings[Name]> {
     const instance = this.#find(on);
-    const open = this.#beginReading();
     const asked = copyCall(call);
-    return frozenCopy(await toldTo(asked, this.#operations.read(this.#mandate, instance, checkReading(name), asked, open)));
+    const work = this.#operations.read(this.#mandate, instance, checkReading(name), asked, this.#beginReading());
+    return frozenCopy(await toldTo(asked, work, this.#knows(instance)));
   }
 
   async work<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call: WorkRequest = {}): Promise<WorkResult<Name>> {
     const subject = this.#subject(name, on);
     const asked = copyWorkRequest(call);
-    return frozenList(await toldTo(asked, this.#operations.works.carryOut(this.#mandate, name, subject, args, asked, () => this.#beginReading())));
+    const work = this.#operations.works.carryOut(this.#mandate, name, subject, args, asked, () => this.#beginReading());
+    return frozenList(await toldTo(asked, work, this.#knows(subject)));
   }
 
   async planWork<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call: Call = {}): Promise<string> {
     const subject = this.#subject(name, on);
     const asked = copyCall(call);
-    return toldTo(asked, this.#operations.works.plan(this.#mandate, name, subject, args, asked, () => this.#beginReading()));
+    return toldTo(asked, this.#operations.works.plan(this.#mandate, name, subject, args, asked, () => this.#beginReading()), this.#knows(subject));
   }
 
   works(on: string | InstanceRef): readonly WorkName[] {
@@ -244,7 +245,7 @@ export class GateActor implements Actor {
   }
 
   async dmesg(name: string | undefined, call: Call = {}): Promise<string> {
-    return told(this.#dmesg(name, copyCall(call)));
+    return told(this.#dmesg(name, copyCall(call)), true); // it takes a grant that covers all of the provider
   }
 
   async #dmesg(name: string | undefined, call: Call): Promise<string> {
@@ -359,6 +360,10 @@ export class GateActor implements Actor {
     if (typeof on === 'string') return this.#operations.works.provider(this.#mandate, checkWork(name, 'provider'), on);
     checkWork(name, 'instance');
     return this.#find(on as InstanceRef);
+  }
+
+  #knows(subject: Subject): boolean {
+    return mayKnowWhy(this.#mandate, subject);
   }
 
   #requireOpen(): void {

@@ -1,4 +1,4 @@
-import { ArgoError } from '../kit/errors.js';
+import { ArgoError, guarded } from '../kit/errors.js';
 import { formatDuration } from '../kit/text.js';
 import { onAbort } from '../kit/within.js';
 import { lastWord } from './turn.js';
@@ -17,7 +17,7 @@ export interface Lease {
 
 /** @throws ArgoError UNREACHABLE where it is not held */
 export function requireLease(lease: Lease): void {
-  if (lease.left <= 0) throw new ArgoError('UNREACHABLE', lease.trouble);
+  if (lease.left <= 0) throw guarded('UNREACHABLE', 'no lease: its provider cannot be used here now', lease.trouble ?? 'no lease');
 }
 
 /**
@@ -49,7 +49,8 @@ export async function underLease<T>(lease: Lease, signal: AbortSignal, work: (si
     const working = work(controller.signal);
     const ended = new Promise<never>((_, reject) => {
       ends.push(lease.onEnd(() => {
-        const reason = new ArgoError('UNCERTAIN', `the order was sent, and its answer was not waited for: ${lease.trouble}`);
+        const words = 'the order was sent, and its answer was not waited for';
+        const reason = guarded('UNCERTAIN', `${words}: its provider has no lease here any longer`, `${words}: ${lease.trouble}`);
         controller.abort(reason);
         void lastWord(working.then(() => undefined)).then((word) => { if (word !== 'done') reject(word instanceof ArgoError ? word : reason); });
       }));

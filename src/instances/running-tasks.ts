@@ -1,4 +1,4 @@
-import { toArgoError, ArgoError } from '../kit/errors.js';
+import { toArgoError, ArgoError, wholeMessage } from '../kit/errors.js';
 import { Link, LinkedList } from '../kit/linked-list.js';
 import type { Log } from '../kit/log.js';
 import { onAbort } from '../kit/within.js';
@@ -180,7 +180,7 @@ export class RunningTasks {
       const error = toArgoError(thrown);
       await audit.end(auditId, error.message, performance.now() - began);
       tell(error.message, performance.now() - began);
-      log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
+      log('warn', 'action', { ...facts, outcome: wholeMessage(error), cause: error.cause });
       throw error;
     } finally {
       forget();

@@ -62,17 +62,46 @@ export class SettingsFault extends ArgoError {
   }
 }
 
+/** What is told of an error: to everybody, and to those who may know why a provider does not answer. */
+interface Words {
+  readonly plain: string;
+  readonly whole: string;
+}
+
+/** Of the errors of {@link guarded}, and of those that stand for them in front of who is told the whole. */
+const guardedWords = new WeakMap<ArgoError, Words>();
+
+/**
+ * An error whose reason is for those alone who may know why a provider does not answer: it may name addresses, or what others have there.
+ * @param plain its detail, for everybody @param whole the same with its reason
+ */
+export function guarded(phrase: Phrase, plain: string, whole: string): ArgoError {
+  const error = new ArgoError(phrase, plain);
+  guardedWords.set(error, { plain, whole });
+  return error;
+}
+
+/** Both details of an error: most have one for all. */
+export const wordsOf = (error: ArgoError): Words => guardedWords.get(error) ?? { plain: error.detail, whole: error.detail };
+
+/** An error in all its words, for the log. */
+export const wholeMessage = (error: ArgoError): string => new ArgoError(error.phrase, wordsOf(error).whole).message;
+
 /** What lies behind the errors of {@link withoutCause}. */
 const hiddenCauses = new WeakMap<ArgoError, unknown>();
 
 /**
  * An error as it may leave the gate. Its cause may hold a driver's connections and what was said on
  * them: whoever catches the error does not find it there, and {@link causeOf} does.
+ * @param knowsWhy whether who is told may know why the provider does not answer
  */
-export function withoutCause(thrown: unknown): ArgoError {
+export function withoutCause(thrown: unknown, knowsWhy = false): ArgoError {
   const error = toArgoError(thrown);
-  if (error.cause === undefined) return error;
-  const bare = new ArgoError(error.phrase, error.detail);
+  const words = guardedWords.get(error);
+  if (error.cause === undefined && words === undefined) return error;
+  const bare = new ArgoError(error.phrase, words === undefined ? error.detail : words[knowsWhy ? 'whole' : 'plain']);
+  // who passes it on to somebody else finds what that one may know
+  if (words && knowsWhy) guardedWords.set(bare, words);
   hiddenCauses.set(bare, error.cause);
   return bare;
 }

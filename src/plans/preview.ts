@@ -3,7 +3,7 @@ import type { Actor } from '../instances/actor.js';
 import type { InstanceInfo } from '../instances/info.js';
 import type { PowerOrder } from '../instances/order.js';
 import type { PlanStep } from '../instances/plans.js';
-import { ArgoError, toArgoError } from '../kit/errors.js';
+import { ArgoError, toArgoError, withoutCause } from '../kit/errors.js';
 import { PLAN_LOOK_TIMEOUT, PLAN_LOOKS_IN_VAIN } from '../kit/plan-limits.js';
 import type { StageTargets } from './contract.js';
 
@@ -64,7 +64,7 @@ export async function* previewOf(plan: PlanSettings, selected: readonly StageTar
       if (value === undefined) {
         const refusal = toArgoError(error);
         silence.failed(provider, refusal);
-        yield { stage: name, instance, state, words: refusal.message, isRefused: true };
+        yield { stage: name, instance, state, words: withoutCause(refusal).message, isRefused: true };
       } else {
         silence.answered(provider);
         yield { stage: name, instance, state, words: value, isRefused: false };

@@ -3,7 +3,7 @@ import type { StageSettings } from '../config/config.js';
 import type { Actor } from '../instances/actor.js';
 import type { Outcome, PowerOrder } from '../instances/order.js';
 import type { TargetState } from '../instances/plans.js';
-import { ArgoError, toArgoError, type Phrase } from '../kit/errors.js';
+import { ArgoError, toArgoError, withoutCause, type Phrase } from '../kit/errors.js';
 import { HARD_STOP_TIMEOUT } from '../kit/limits.js';
 import { PLAN_REACH, PLAN_REACH_PAUSE, PLAN_SOFT_LEAST, PLAN_TEXT } from '../kit/plan-limits.js';
 import type { RunTime, StageTime } from './run-clock.js';
@@ -152,7 +152,7 @@ export class TargetRun {
         return await actor.power(ref, order);
       } catch (thrown) {
         const error = toArgoError(thrown);
-        if (MAY_BE_AT_WORK.has(error.phrase)) target.atWork = error;
+        if (MAY_BE_AT_WORK.has(error.phrase)) target.atWork = withoutCause(error);
         throw thrown;
       }
     });
@@ -180,7 +180,9 @@ export class TargetRun {
   }
 
   #failed(error: ArgoError): TargetEnd | undefined {
-    const { phrase, message } = error;
+    const { phrase } = error;
+    // whoever may see the plan is told, and not only its account
+    const { message } = withoutCause(error);
     const { signal, stage: { action }, sentSince, target: { mark, atWork } } = this.#parts;
     if (phrase === 'SHUTTING DOWN' || (signal.aborted && signal.reason === SERVER_ENDS)) return undefined;
     // it never came to an order

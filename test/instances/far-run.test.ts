@@ -2,7 +2,7 @@ import t from 'tap';
 import type { PowerState } from '../../src/drivers/driver.js';
 import type { FarCall, FarChange, FarGate, FarOrder, FarOutcome } from '../../src/drivers/far.js';
 import type { InstanceRef } from '../../src/instances/info.js';
-import { ArgoError } from '../../src/kit/errors.js';
+import { ArgoError, guarded } from '../../src/kit/errors.js';
 import { until } from '../support/until.js';
 import { FakeMachine, never } from './fake-driver.js';
 import { world } from './works-world.js';
@@ -47,7 +47,7 @@ async function arrange(t: Parameters<typeof world>[0], { state = 'on', elsewhere
       'berlin.kvm1': { machines: [machine], farPlace: far.place, settings: concurrency === undefined ? {} : { concurrency } },
       ...(elsewhere && { kvm7: { machines: [machineOf(elsewhere, {})] } }),
     },
-    accounts: { kim: EVERYTHING, bob: [{ instances: ['berlin.kvm1/*'], commands: ['*'] }] },
+    accounts: { kim: EVERYTHING, bob: [{ instances: ['berlin.kvm1/*'], commands: ['*'] }], eve: [{ instances: ['berlin.kvm1/web*'], commands: ['*'] }] },
   });
   return { ...w, far, machine, kim: w.actor('kim'), stateHere: () => w.registry.byId('berlin.kvm1', UUID)!.state };
 }
@@ -190,6 +190,23 @@ void t.test('a setting is changed there, too', async (t) => {
   t.match(far.changes, [{ change: { operation: 'autostart', value: true }, call: { account: 'kim', from: '127.0.0.1:1' } }]);
   t.match(audit.begun, [{ command: 'autostart', options: 'on' }]);
   t.equal(await kim.planChange(web1, { operation: 'autostart', value: true }), 'autostart on (it is off)');
+});
+
+void t.test('why the other gate cannot be reached is told to who sees all of its provider, and in the log', async (t) => {
+  const { kim, far, machine, actor, audit, logged } = await arrange(t);
+  const [shown, whole] = ['site berlin cannot be reached; nothing was done', 'site berlin: the bus cannot be used: 10.0.0.7:4222: nobody listens there; nothing was done'];
+  far.onPower = () => Promise.reject(guarded('UNREACHABLE', shown, whole));
+  Object.assign(machine, { ip: far.onPower });
+  const eve = actor('eve');
+  await t.rejects(eve.power(web1, STOP), { message: `UNREACHABLE: ${shown}` });
+  await t.rejects(eve.read(web1, 'ip'), { message: `UNREACHABLE: ${shown}` });
+  await t.rejects(kim.power(web1, STOP), { message: `UNREACHABLE: ${whole}` });
+  await t.rejects(kim.read(web1, 'ip'), { message: `UNREACHABLE: ${whole}` });
+  t.same(audit.ended.map(({ outcome }) => outcome), [`UNREACHABLE: ${shown}`, `UNREACHABLE: ${shown}`], 'who may see the audit');
+  t.equal(logged.filter((line) => line.includes(whole)).length, 2);
+  const told = JSON.stringify(await eve.lastEvents({ types: ['action'] }, 10));
+  t.match(told, shown);
+  t.notMatch(told, '10.0.0.7', 'an event is one for all');
 });
 
 void t.test('what the other gate is not asked for is refused with where it is to be had', async (t) => {

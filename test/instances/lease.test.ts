@@ -3,6 +3,7 @@ import type { Lease } from '../../src/instances/lease.js';
 import { PowerRun, type PowerRunParts } from '../../src/instances/power-run.js';
 import { Deadline } from '../../src/kit/deadline.js';
 import { ArgoError } from '../../src/kit/errors.js';
+import { told } from '../../src/instances/told.js';
 import { until } from '../support/until.js';
 import { FakeMachine, fakeProvider, never } from './fake-driver.js';
 
@@ -50,8 +51,10 @@ void t.test('without its lease a provider is sent no order, and is read all the 
   const refused = { message: 'UNREACHABLE: no lease san1: paris has it' };
   let sent = 0;
   const send = async (): Promise<void> => void (sent += 1);
-  for (const urgency of ['order', 'forced'] as const) await t.rejects(within((deadline) => provider.call(deadline, send, { account: 'kim', urgency })), refused);
-  await t.rejects(within((deadline) => provider.attend(deadline, send)), refused);
+  for (const urgency of ['order', 'forced'] as const) await t.rejects(told(within((deadline) => provider.call(deadline, send, { account: 'kim', urgency })), true), refused);
+  await t.rejects(told(within((deadline) => provider.attend(deadline, send)), true), refused);
+  const plain = { message: 'UNREACHABLE: no lease: its provider cannot be used here now' };
+  await t.rejects(told(within((deadline) => provider.attend(deadline, send))), plain, 'for who may not know why');
   t.equal(sent, 0);
   t.equal(await within((deadline) => provider.call(deadline, async () => 'on', { account: 'kim', urgency: 'reading' })), 'on');
   t.equal(await within((deadline) => provider.call(deadline, async () => 'on', { ...ORDER, isLook: true })), 'on');
@@ -63,7 +66,7 @@ void t.test('without its lease a provider is sent no order, and is read all the 
 
 void t.test('a lease that nobody keeps here is not held', async (t) => {
   const { provider } = await fakeProvider([new FakeMachine('lj', 'off')], { lease: 'san1' });
-  await t.rejects(within((deadline) => provider.call(deadline, async () => undefined, ORDER)), { message: /^UNREACHABLE: no lease san1/ });
+  await t.rejects(told(within((deadline) => provider.call(deadline, async () => undefined, ORDER)), true), { message: /^UNREACHABLE: no lease san1/ });
   await provider.close(0);
 });
 
@@ -101,7 +104,7 @@ void t.test('a lease that ends while an order is under way ends that', async (t)
   await until(() => lease.listeners.size === 3, WAIT, 'all to be under way');
   lease.end();
   await Promise.all([
-    t.rejects(hangs, { message: /^UNCERTAIN: .*no lease san1: paris has it/ }),
+    t.rejects(told(hangs, true), { message: /^UNCERTAIN: .*no lease san1: paris has it/ }),
     t.rejects(saysThatItSentNothing, { message: 'UNREACHABLE: not sent' }),
     t.resolves(isDone),
   ]);
@@ -125,7 +128,7 @@ const run = ({ instance, registry }: Pick<Awaited<ReturnType<typeof leased>>, 'i
 void t.test('an action without the lease does nothing, and says so', async (t) => {
   const world = await leased();
   world.lease.left = 0;
-  await t.rejects(run(world, { action: 'start', mode: 'soft', wait: true }), { message: 'UNREACHABLE: no lease san1: paris has it' });
+  await t.rejects(told(run(world, { action: 'start', mode: 'soft', wait: true }), true), { message: 'UNREACHABLE: no lease san1: paris has it' });
   await t.rejects(run(world, { action: 'start', mode: 'hard', wait: false }), { message: /^UNREACHABLE: / });
   t.same(world.machine.calls, []);
   world.lease.left = 60_000;

@@ -7,7 +7,7 @@ import { onAbort } from '../../kit/within.js';
 import type { BusError, Conversation } from '../contract.js';
 import { FLEET_VERSION, type AnswerMessage, type OrderMessage, type ResultMessage, type SettingMessage } from '../messages.js';
 import { orderSubject, resultSubject } from '../subjects.js';
-import { errorOf, nothingDone, type Failure } from './refusal.js';
+import { errorOf, nothingDone, notSent, type Failure } from './refusal.js';
 import type { Sites } from './sites.js';
 import type { Letter, Talk, Told } from './talk.js';
 
@@ -176,11 +176,10 @@ export class Errand {
     this.#fail(this.#refusal ?? nothingDone(this.#site, 'it has not begun the order'));
   }
 
-  #failed(asked: Asked, { reason, message }: BusError): void {
+  #failed(asked: Asked, error: BusError): void {
     if (this.#isOver) return;
     const isNothing = asked === 'order' && this.#isOnlyCopy && this.#heard === undefined;
-    if (isNothing && reason === 'no responders') return this.#fail(nothingDone(this.#site, `it is not connected (${message})`));
-    if (isNothing && reason === 'down') return this.#fail(nothingDone(this.#site, `the bus cannot be used: ${message}`));
+    if (isNothing && (error.reason === 'no responders' || error.reason === 'down')) return this.#fail(notSent(this.#site, error));
     this.#wait(this.#nextPause());
   }
 

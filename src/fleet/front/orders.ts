@@ -10,7 +10,7 @@ import { FLEET_VERSION, type Asked, type OrderMessage, type SettingMessage } fro
 import type { AskedValues } from '../values.js';
 import { Errand, PACE, type Ended, type Pace } from './errand.js';
 import { ask } from './question.js';
-import { nothingDone } from './refusal.js';
+import { outOfReach } from './refusal.js';
 import type { Sites, SitesTimes } from './sites.js';
 import type { Talk } from './talk.js';
 
@@ -104,7 +104,7 @@ export class SiteOrders {
   /** @throws ArgoError UNREACHABLE at once where nothing can be ordered there */
   #requireSound(site: string): void {
     const { trouble } = this.#parts.sites.standing(site);
-    if (trouble !== undefined) throw nothingDone(site, trouble);
+    if (trouble !== undefined) throw outOfReach(site, trouble);
   }
 
   #placesOf(site: string): FairPlaces {

@@ -5,7 +5,7 @@ import { newId } from '../ids.js';
 import { FLEET_VERSION, MessageFault, type AskMessage, type Asked } from '../messages.js';
 import { askSubject } from '../subjects.js';
 import { readValue, type AskedValues } from '../values.js';
-import { errorOf, nothingDone } from './refusal.js';
+import { errorOf, notSent, outOfReach } from './refusal.js';
 import type { Sites, SitesTimes } from './sites.js';
 import type { Talk, Told } from './talk.js';
 
@@ -33,7 +33,7 @@ export async function ask<Name extends Asked>(parts: QuestionParts, what: What<N
   what.signal.throwIfAborted();
   const { site } = what.target;
   const { trouble } = parts.sites.standing(site);
-  if (trouble !== undefined) throw nothingDone(site, trouble);
+  if (trouble !== undefined) throw outOfReach(site, trouble);
   return new Promise((resolve, reject) => {
     const { talk } = parts;
     let conversation: Conversation | undefined;
@@ -59,9 +59,7 @@ export async function ask<Name extends Asked>(parts: QuestionParts, what: What<N
     };
     const send = (): void => {
       conversation?.end();
-      conversation = talk.send(letterOf(parts, what, more), told, ({ reason, message }) => {
-        fail(nothingDone(site, reason === 'no responders' ? `it is not connected (${message})` : `the bus cannot be used: ${message}`));
-      });
+      conversation = talk.send(letterOf(parts, what, more), told, (error) => fail(notSent(site, error)));
     };
     const leave = talk.bus.onChange(() => { if (talk.bus.trouble === undefined) send(); });
     const forget = onAbort(what.signal, (reason) => fail(reason as Error));

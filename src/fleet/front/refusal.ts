@@ -1,6 +1,7 @@
-import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { ArgoError, guarded, type Phrase } from '../../kit/errors.js';
 import { FLEET_DETAIL } from '../../kit/fleet-limits.js';
 import { harmless, oneLine } from '../../kit/text.js';
+import type { BusError } from '../contract.js';
 import type { AnswerMessage } from '../messages.js';
 
 /** What a failure at a site is to whoever is told here. */
@@ -13,16 +14,27 @@ const PASSED_ON: ReadonlySet<Phrase> = new Set<Phrase>([
   'HOST KEY CHANGED', 'CERTIFICATE REJECTED', 'NEEDS ANSWER', 'FAILED', 'UNCERTAIN', 'AUDIT UNAVAILABLE', 'INTERNAL ERROR',
 ]);
 
-export function errorOf(site: string, { phrase, detail }: Failure): ArgoError {
-  const words = harmless(oneLine(detail, FLEET_DETAIL));
+export function errorOf(site: string, { phrase, detail, whole }: Failure): ArgoError {
+  const words = clean(detail);
   // it says so where nothing was sent: the server that ends is not this one
   if (phrase === 'SHUTTING DOWN') return nothingDone(site, 'its server is ending');
   if (!PASSED_ON.has(phrase)) return new ArgoError('FAILED', `site ${site}: ${phrase}${words === '' ? '' : `: ${words}`}`);
-  return new ArgoError(phrase, words === '' ? `at site ${site}` : words);
+  if (words === '') return new ArgoError(phrase, `at site ${site}`);
+  return whole === undefined ? new ArgoError(phrase, words) : guarded(phrase, words, clean(whole));
 }
+
+const clean = (words: string): string => harmless(oneLine(words, FLEET_DETAIL));
 
 /** Where a machine or provider of a site is, for people. */
 export const sitePlace = (site: string): string => `site ${site}`;
 
-/** The site was not asked, or has not begun it, and will not. */
+/** The site was not asked, or has not begun it, and will not. @param why true for everybody, and no secret */
 export const nothingDone = (site: string, why: string): ArgoError => new ArgoError('UNREACHABLE', `${sitePlace(site)}: ${why}; nothing was done`);
+
+/** The site cannot be asked. @param why for those who may know why its providers do not answer */
+export const outOfReach = (site: string, why: string): ArgoError =>
+  guarded('UNREACHABLE', `${sitePlace(site)} cannot be reached; nothing was done`, nothingDone(site, why).detail);
+
+/** The bus had nobody to hand it on to, or did not take it. @param message the bus's words */
+export const notSent = (site: string, { reason, message }: BusError): ArgoError =>
+  outOfReach(site, reason === 'no responders' ? `it is not connected (${message})` : `the bus cannot be used: ${message}`);

@@ -1,5 +1,5 @@
 import type * as v from 'valibot';
-import { toArgoError } from '../../kit/errors.js';
+import { toArgoError, wordsOf } from '../../kit/errors.js';
 import { FLEET_DETAIL, FLEET_ORDER_SIZE } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { RefusalLog } from '../../kit/refusal-log.js';
@@ -28,8 +28,10 @@ export const frontOf = (message: Signed): string => ('front' in message ? messag
 
 /** What went wrong, as it is answered. */
 export function failure(thrown: unknown): Answer {
-  const { phrase, detail } = toArgoError(thrown);
-  return { state: 'failed', phrase, detail: harmless(oneLine(detail, FLEET_DETAIL)) };
+  const error = toArgoError(thrown);
+  const { plain, whole } = wordsOf(error);
+  const clean = (words: string): string => harmless(oneLine(words, FLEET_DETAIL));
+  return { state: 'failed', phrase: error.phrase, detail: clean(plain), ...(whole !== plain && { whole: clean(whole) }) };
 }
 
 export type Refusal = Extract<Answer, { state: 'failed' }>;

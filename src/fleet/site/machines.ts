@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PowerState } from '../../drivers/driver.js';
-import { ArgoError } from '../../kit/errors.js';
+import { ArgoError, guarded } from '../../kit/errors.js';
 import { FLEET_OBSERVE_PAUSE } from '../../kit/fleet-limits.js';
 import { READ_TIMEOUT } from '../../kit/limits.js';
 import { Gate } from '../../instances/gate.js';
@@ -86,7 +86,7 @@ export class Machines {
       if (!(thrown instanceof ArgoError) || thrown.phrase !== 'NO SUCH INSTANCE') throw thrown;
       // one that another site has the lease of has no machines here, and of one that does not answer nobody knows which it has
       const stale = this.#staleness(on.provider);
-      throw stale === undefined ? thrown : new ArgoError('UNREACHABLE', `${on.provider}: ${stale}`);
+      throw stale === undefined ? thrown : guarded('UNREACHABLE', `${on.provider} does not answer as it should`, `${on.provider}: ${stale}`);
     }
   }
 }

@@ -5,6 +5,7 @@ import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { orderSubject, resultSubject } from '../../../src/fleet/subjects.js';
 import { FLEET_ORDERS_PER_FRONT } from '../../../src/kit/fleet-limits.js';
 import type { Reply, Said } from '../../support/fleet/scripted-site.js';
+import { told } from '../../../src/instances/told.js';
 import { until } from '../../support/until.js';
 import { soundSite, STOP, TARGET, WITHIN, world } from './world.js';
 
@@ -82,18 +83,19 @@ void t.test('what certainly went nowhere is UNREACHABLE at once', async (t) => {
   await t.test('nobody is connected there', async (t) => {
     const { site, power, hub } = await world(t);
     site.close();
-    await t.rejects(power(), { message: /^UNREACHABLE: site berlin: it is not connected .*; nothing was done$/ });
+    await t.rejects(told(power(), true), { message: /^UNREACHABLE: site berlin: it is not connected .*; nothing was done$/ });
     t.equal(sent(hub, orderSubject('berlin')), 1);
   });
   await t.test('nothing was heard of it', async (t) => {
     const { power, hub } = await world(t, { isUnheard: true });
-    await t.rejects(power(), { message: 'UNREACHABLE: site berlin: it has not been heard of; nothing was done' });
+    await t.rejects(told(power(), true), { message: 'UNREACHABLE: site berlin: it has not been heard of; nothing was done' });
     t.equal(sent(hub, orderSubject('berlin')), 0, 'nothing is sent');
   });
   await t.test('there is no connection to the bus', async (t) => {
     const { power, bus, hub } = await world(t);
     bus.cut('the cable is out');
-    await t.rejects(power(), { message: /^UNREACHABLE: site berlin: the bus cannot be used: the cable is out; nothing was done$/ });
+    await t.rejects(told(power()), { message: 'UNREACHABLE: site berlin cannot be reached; nothing was done' }, 'the words of the bus are not for everybody');
+    await t.rejects(told(power(), true), { message: /^UNREACHABLE: site berlin: the bus cannot be used: the cable is out; nothing was done$/ });
     t.equal(sent(hub, orderSubject('berlin')), 0);
   });
   await t.test('it was cancelled before', async (t) => {
@@ -335,6 +337,10 @@ void t.test('what a site says of a failure is harmless here', async (t) => {
     site.onOrder = (_order, reply) => reply(said);
     await t.rejects(power(), { message });
   }
+  const { site, power } = await world(t);
+  site.onOrder = (_order, reply) => reply({ state: 'failed', phrase: 'UNREACHABLE', detail: 'no lease', whole: 'no lease: paris\u001b[2J has it' });
+  await t.rejects(told(power()), { message: 'UNREACHABLE: no lease' });
+  await t.rejects(told(power(), true), { message: 'UNREACHABLE: no lease: paris?[2J has it' }, 'who may know why is told');
 });
 
 void t.test('an end that was to be verified and was not is none', async (t) => {

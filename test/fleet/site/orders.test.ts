@@ -297,7 +297,8 @@ await t.test('a front may do what the site lets it, on the machines that are mea
   t.match(await refusal({}), /^(NOT ALLOWED|NO SUCH INSTANCE)/, 'a provider that is not offered');
   isOffered = true;
   provider.staleReason = 'UNREACHABLE: no route';
-  t.match(await refusal({ machine: 'new' }), /^UNREACHABLE: fake: UNREACHABLE: no route/, 'of a provider that does not answer, nobody knows what it has');
+  t.match(await front.ordered({ machine: 'new' }), { whole: 'fake: UNREACHABLE: no route' }, 'for those at the front who may know');
+  t.match(await refusal({ machine: 'new' }), /^UNREACHABLE: fake does not answer as it should/, 'of a provider that does not answer, nobody knows what it has');
   t.same(audit.begun, []);
   t.match(await refusal({}), /^ended/);
 });
