@@ -55,9 +55,15 @@ export type AskMessage = v.InferOutput<typeof askMessage>;
 export const settingMessage = v.object({ v: version, id, ...target, set: v.literal('autostart'), value: v.boolean(), deadline: v.optional(milliseconds), principal, ...times, answerBy: time });
 export type SettingMessage = v.InferOutput<typeof settingMessage>;
 
-/** What became of an order. One whose id is not known is not begun from then on. `cancel`: nobody waits any longer. */
-export const resultMessage = v.object({ v: version, id, site: name, cancel: v.optional(v.boolean()), front: name, ...times });
+/**
+ * What became of an order. One whose id is not known is not begun from then on. `cancel`: nobody waits any longer; `because`: why,
+ * where nobody cancelled it, one of CANCELLED_BECAUSE: another word says no more than that it is left out.
+ */
+export const resultMessage = v.object({ v: version, id, site: name, cancel: v.optional(v.boolean()), because: v.optional(words), front: name, ...times });
 export type ResultMessage = v.InferOutput<typeof resultMessage>;
+
+/** Why an order is ended at the front, by the phrase of the reason there. */
+export const CANCELLED_BECAUSE: Partial<Readonly<Record<Phrase, string>>> = { 'NOT ALLOWED': 'forbidden', TIMEOUT: 'late', 'SHUTTING DOWN': 'ended' };
 
 const phrase = v.picklist(Object.keys(PHRASES) as [Phrase, ...Phrase[]]);
 /** `front`: who had signed what is answered; left out where the site does not know who that was. */

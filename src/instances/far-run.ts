@@ -1,7 +1,7 @@
 import type { FarCall, FarGate, FarOutcome } from '../drivers/far.js';
 import type { PowerState } from '../drivers/driver.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
-import { ArgoError } from '../kit/errors.js';
+import { ArgoError, type Phrase } from '../kit/errors.js';
 import { FLEET_RESULT_TIMEOUT } from '../kit/fleet-limits.js';
 import { LONGEST_DEADLINE, READ_TIMEOUT } from '../kit/limits.js';
 import type { Signals } from '../kit/signals.js';
@@ -12,7 +12,12 @@ import type { PowerRunParts, RunOutcome } from './power-run.js';
 import { isDoing, type Doing } from './progress.js';
 import type { SettingOutcome, SettingRunParts } from './setting-run.js';
 import { Sight } from './sight.js';
-import type { Ending } from './turn.js';
+import { ENDINGS, type Ending } from './turn.js';
+
+/** By what the other gate says of an order that it was told to end that nothing was done. */
+const NOTHING_DONE: ReadonlySet<Phrase> = new Set<Phrase>(['BUSY', 'UNREACHABLE', 'NOT ALLOWED']);
+/** In what words it says that it was told to end: it does not always know why, one of an older version never. */
+const TOLD_TO_END = [ENDINGS.cancelled, ENDINGS.left].map((ending) => `when ${ending().event}`);
 
 /** What a run at another gate works on. */
 interface FarRunParts<O> {
@@ -89,9 +94,13 @@ export class FarRun<O> {
 
   /** What it comes to, in the words for whoever waits. @param told undefined: the other gate has not said anything */
   #meaning(told: unknown, cause: unknown): ArgoError {
-    if (!(told instanceof ArgoError)) return new Sight(this.#parts.instance).uncertain(this.#ending, told ?? cause);
-    // it was told to end by us, and nothing was done: that is our reason, and not the other gate's
-    return this.#ending && (told.phrase === 'BUSY' || told.phrase === 'UNREACHABLE') ? this.#ending.unsent : told;
+    const ending = this.#ending;
+    if (!(told instanceof ArgoError)) return new Sight(this.#parts.instance).uncertain(ending, told ?? cause);
+    // it was told to end by us: that is our reason, and not the other gate's
+    if (ending && NOTHING_DONE.has(told.phrase)) return ending.unsent;
+    if (!ending || told.phrase !== 'UNCERTAIN') return told;
+    const words = TOLD_TO_END.reduce((detail, when) => detail.replace(when, `when ${ending.event}`), told.detail);
+    return words === told.detail ? told : new ArgoError('UNCERTAIN', words, { cause: told });
   }
 
   /** What the other gate says when it was told to end: only that one knows. Undefined where it does not say in time. */

@@ -136,6 +136,25 @@ void t.test('a right that is taken away ends it', async (t) => {
   await until(() => far.orders.length === 1, WITHIN, 'the order');
   grant('kim', []);
   await told;
+  const reason: unknown = far.orders[0]!.call.signal.reason;
+  t.match(reason, { phrase: 'NOT ALLOWED' }, 'the other gate can be told why');
+});
+
+void t.test('what is told of its end is what ended it here, whichever way the other gate says that it was told to end', async (t) => {
+  for (const event of ['it was cancelled', 'its gateway ended']) {
+    const { kim, far, grant } = await arrange(t);
+    far.onPower = untilTold(fails(new ArgoError('UNCERTAIN', `accepted, and last seen on when ${event}; it complained: no`)));
+    const told = t.rejects(kim.power(web1, STOP), { message: 'UNCERTAIN: accepted, and last seen on when the right to it was taken away; it complained: no' });
+    await until(() => far.orders.length === 1, WITHIN, 'the order');
+    grant('kim', []);
+    await told;
+  }
+  const { kim, far, grant } = await arrange(t);
+  far.onPower = untilTold(fails(new ArgoError('UNCERTAIN', 'accepted, and last seen on when its provider was closed')));
+  const told = t.rejects(kim.power(web1, STOP), { message: 'UNCERTAIN: accepted, and last seen on when its provider was closed' }, 'its own reason stays');
+  await until(() => far.orders.length === 1, WITHIN, 'the order');
+  grant('kim', []);
+  await told;
 });
 
 void t.test('it is a task like any other, and says what the other gate does', async (t) => {

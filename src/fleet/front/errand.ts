@@ -5,7 +5,7 @@ import {
 } from '../../kit/fleet-limits.js';
 import { onAbort } from '../../kit/within.js';
 import type { BusError, Conversation } from '../contract.js';
-import { FLEET_VERSION, type AnswerMessage, type OrderMessage, type ResultMessage, type SettingMessage } from '../messages.js';
+import { CANCELLED_BECAUSE, FLEET_VERSION, type AnswerMessage, type OrderMessage, type ResultMessage, type SettingMessage } from '../messages.js';
 import { orderSubject, resultSubject } from '../subjects.js';
 import { errorOf, nothingDone, notSent, type Failure } from './refusal.js';
 import type { Sites } from './sites.js';
@@ -81,6 +81,8 @@ export class Errand {
   #running: number | undefined;
   /** by performance.now(): until when it may be told to end */
   #cancelledUntil: number | undefined;
+  /** why, in a word of the message */
+  #because: string | undefined;
   /** one copy was refused; what is true of the others the journal knows */
   #refusal: ArgoError | undefined;
   #isOver = false;
@@ -105,7 +107,7 @@ export class Errand {
       this.#resolve = resolve;
       this.#reject = reject;
       this.#ends.push(talk.bus.onChange(() => this.#busChanged()));
-      this.#ends.push(onAbort(signal, () => this.#cancel()));
+      this.#ends.push(onAbort(signal, (reason) => this.#cancel(reason)));
       this.#sendOrder(order);
     });
   }
@@ -121,7 +123,7 @@ export class Errand {
     const now = Date.now();
     const question: ResultMessage = {
       v: FLEET_VERSION, id, site: this.#site, front: talk.front, at: now, sendBy: now + sendBy - at,
-      ...(this.#cancelledUntil !== undefined && { cancel: true }),
+      ...(this.#cancelledUntil !== undefined && { cancel: true, ...(this.#because !== undefined && { because: this.#because }) }),
     };
     this.#send('result', talk.letter(resultSubject(this.#site), question));
     this.#wait(this.#pace.resultTimeout);
@@ -195,8 +197,9 @@ export class Errand {
     if (this.#parts.talk.bus.trouble === undefined) this.#look();
   }
 
-  #cancel(): void {
+  #cancel(reason: unknown): void {
     if (this.#isOver || this.#cancelledUntil !== undefined) return;
+    if (reason instanceof ArgoError) this.#because = CANCELLED_BECAUSE[reason.phrase];
     this.#cancelledUntil = performance.now() + this.#pace.cancelTimeout;
     this.#look();
   }

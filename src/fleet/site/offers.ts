@@ -27,7 +27,19 @@ export class Offers {
 
   /** Whether it is offered at all, so that fronts may know of it. */
   isShared(provider: string): boolean {
-    return this.#parts.providers().has(provider) && this.#read().some((pattern) => pattern.matches(provider));
+    return this.#parts.providers().has(provider) && this.#matches(provider);
+  }
+
+  /**
+   * Whether nothing of that name is here any more, which would be offered: what is under way there ends as its provider does, and
+   * nothing new is found.
+   */
+  isGone(provider: string): boolean {
+    return this.#parts.stock.provider(provider) === undefined && !this.#parts.providers().has(provider) && this.#matches(provider);
+  }
+
+  #matches(provider: string): boolean {
+    return this.#read().some((pattern) => pattern.matches(provider));
   }
 
   /** Names of the providers that are offered, in the order of the configuration. */

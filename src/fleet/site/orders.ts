@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { Actor } from '../../instances/actor.js';
+import { endingFor } from '../../instances/turn.js';
 import { FLEET_CLOCK_SKEW, FLEET_ORDERS, FLEET_ORDERS_PER_FRONT, FLEET_ORDERS_TOLD, FLEET_RESULT_TIMEOUT, FLEET_RESULTS_PER_FRONT, FLEET_SEND_LONGEST } from '../../kit/fleet-limits.js';
 import { Tally } from '../../kit/tally.js';
 import { formatDuration } from '../../kit/text.js';
@@ -112,7 +113,7 @@ export class Orders {
   #result(question: ResultMessage, to: Replying): void {
     const asker = { id: question.id, front: question.front };
     const key = keyOf(asker);
-    if (question.cancel === true) this.#underWay.get(key)?.cancel();
+    if (question.cancel === true) this.#underWay.get(key)?.cancel(question.because);
     if (this.#joined(key, asker, to)) return;
     const made = timeOfId(question.id);
     if (made === undefined || made > this.#parts.clocks.now() + FLEET_CLOCK_SKEW) {
@@ -208,7 +209,7 @@ export class Orders {
     if (reason !== undefined) return reason;
     // the timer may end a moment before the clock says that it is too late
     if (!isSettled) return refused('UNREACHABLE', `site ${site} does not know yet whether there is another server of its name; nothing was done`);
-    if (one.cancelled.aborted) return refused('BUSY', 'it was cancelled; nothing was sent');
+    if (one.cancelled.aborted) return failure(endingFor(one.cancelled.reason, undefined).unsent);
     const { front } = one.asker;
     if (this.#actingAll >= FLEET_ORDERS || this.#acting.of(front) >= FLEET_ORDERS_PER_FRONT) return refused('BUSY', `site ${this.#parts.site} has too many orders under way; nothing was done`);
     this.#actingAll += 1;

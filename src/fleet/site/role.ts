@@ -80,7 +80,7 @@ export class SiteRole {
     });
     this.#site = new Site({
       gate, state, bus, signer, log, incarnation, version,
-      isOffered: (provider) => offers.isShared(provider), offered: () => offers.list(), outbox: () => told.backlog,
+      isOffered: (provider) => offers.isShared(provider) || offers.isGone(provider), offered: () => offers.list(), outbox: () => told.backlog,
     }, settings);
   }
 

@@ -1,4 +1,6 @@
+import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { FLEET_ORDER_ASKERS } from '../../kit/fleet-limits.js';
+import { CANCELLED_BECAUSE } from '../messages.js';
 import type { Asker, Replying } from './door.js';
 
 /** An order, or a question what became of one, from its coming to its answer: whoever asks about the same meanwhile is answered with it. */
@@ -17,13 +19,15 @@ export class UnderWay {
     this.askers.push(asked);
   }
 
-  /** Aborted where nobody waits for it any longer. */
+  /** Aborted where nobody waits for it any longer, with an {@link ArgoError} where nobody cancelled it. */
   get cancelled(): AbortSignal {
     return this.#cancelled.signal;
   }
 
-  cancel(): void {
-    this.#cancelled.abort();
+  /** @param because one of CANCELLED_BECAUSE, where nobody cancelled it */
+  cancel(because: string | undefined): void {
+    const known = Object.entries(CANCELLED_BECAUSE).find(([, word]) => word === because);
+    this.#cancelled.abort(known && new ArgoError(known[0] as Phrase));
   }
 
   get isActing(): boolean {

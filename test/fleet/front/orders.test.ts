@@ -3,6 +3,7 @@ import { timeOfId } from '../../../src/fleet/ids.js';
 import type { OrderMessage } from '../../../src/fleet/messages.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { orderSubject, resultSubject } from '../../../src/fleet/subjects.js';
+import { ArgoError } from '../../../src/kit/errors.js';
 import { FLEET_ORDERS_PER_FRONT } from '../../../src/kit/fleet-limits.js';
 import type { Reply, Said } from '../../support/fleet/scripted-site.js';
 import { told } from '../../../src/instances/told.js';
@@ -315,6 +316,21 @@ void t.test('who does not wait any longer says so, and the site has the last wor
   };
   await t.rejects(power(), { message: 'BUSY: it was cancelled; nothing was sent' });
   t.equal(site.results.length, 1);
+});
+
+void t.test('why it is not waited for is said where nobody cancelled it', async (t) => {
+  for (const [phrase, because] of [['NOT ALLOWED', 'forbidden'], ['SHUTTING DOWN', 'ended'], ['BUSY', undefined]] as const) {
+    const { site, power, cancel } = await world(t);
+    site.onOrder = (_order, reply) => {
+      reply({ state: 'running' });
+      setImmediate(() => cancel.abort(new ArgoError(phrase)));
+    };
+    site.onResult = (question, reply) => {
+      t.equal(question.because, because);
+      reply({ state: 'failed', phrase: 'UNCERTAIN', detail: 'accepted' });
+    };
+    await t.rejects(power(), { message: 'UNCERTAIN: accepted' });
+  }
 });
 
 void t.test('a site that does not hear that either is given up', async (t) => {

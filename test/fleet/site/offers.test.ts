@@ -22,6 +22,15 @@ function offersWith(lease: Known | undefined) {
   return { held: shared!.held, stale: shared!.stale, isTold: offers.isTold('san1'), isOpen: offers.isOpen('san1') };
 }
 
+await t.test('a provider that is gone is not offered, and what is under way there ends with it', (t) => {
+  const offers = new Offers({
+    stock: { provider: (name) => (name === 'munich.kvm1' ? { name, type: 'libvirt', stale: undefined, isListed: true, hasLog: false } : undefined) },
+    share: () => ['kvm*', 'munich.*'], providers: () => new Map([['kvm1', settings('kvm1')]]), leaseOf: () => undefined,
+  });
+  t.same(['kvm1', 'kvm2', 'san1', 'munich.kvm1'].map((name) => [offers.isShared(name), offers.isGone(name)]), [[true, false], [false, true], [false, false], [false, false]], 'one of another site is neither');
+  t.end();
+});
+
 await t.test('whose machines a site tells of, where several serve them', (t) => {
   t.same(offersWith({ holder: undefined, term: 3, trouble: undefined }), { held: true, stale: undefined, isTold: true, isOpen: false }, 'it has the lease');
   const another = 'no lease san1: paris has it';

@@ -348,6 +348,19 @@ await t.test('who waits no longer says so; words on the way', async (t) => {
   t.equal(site.underWay, 0);
 });
 
+await t.test('why nobody waits any longer is in the audit, where the front says it; what it says of another version is passed over', async (t) => {
+  const world = await SiteWorld.make(t);
+  const { audit } = await world.live();
+  world.machine.script.shutdown = () => undefined;
+  for (const [because, words] of [['forbidden', 'the right to it was taken away'], ['ended', 'its gateway ended'], ['eclipse', 'it was cancelled']] as const) {
+    const order = world.front.order({ wait: 60_000 });
+    const talk = world.front.sendOrder(order);
+    await until(() => talk.answers.some((answer) => answer.state === 'running' && answer.doing === 'verifying'), WITHIN, 'a word on what it does');
+    t.match(bare(await world.front.became(order.id, { cancel: true, because })), { state: 'failed', phrase: 'UNCERTAIN', detail: `accepted, and last seen on when ${words}` });
+    t.match(audit.ended.at(-1), { outcome: `UNCERTAIN: accepted, and last seen on when ${words}` });
+  }
+});
+
 await t.test('a setting is changed once', async (t) => {
   const world = await SiteWorld.make(t);
   const set: boolean[] = [];
