@@ -3,7 +3,8 @@ import { PROVIDER_NAME } from '../config/schema.js';
 import { POWER_STATES } from '../drivers/driver.js';
 import { POWER_ACTIONS } from '../instances/operation-table.js';
 import { PHRASES, type Phrase } from '../kit/errors.js';
-import { FLEET_CHUNK_MACHINES, FLEET_CHUNKS, FLEET_MESSAGE, FLEET_PROVIDERS } from '../kit/fleet-limits.js';
+import { FLEET_CHUNK_MACHINES, FLEET_CHUNKS, FLEET_DETAIL, FLEET_MESSAGE, FLEET_PROVIDERS } from '../kit/fleet-limits.js';
+import { harmless, oneLine } from '../kit/text.js';
 
 /**
  * What fronts and sites say to each other: JSON in UTF-8, at most FLEET_MESSAGE bytes, `v` first. Keys that are not known
@@ -135,6 +136,9 @@ export type EventMessage = v.InferOutput<typeof eventMessage>;
 /** Events as fronts are told of them, several at a time: one signature is over all of them. */
 export const newsMessage = v.object({ v: version, site: name, events: v.array(v.object(event)) });
 export type NewsMessage = v.InferOutput<typeof newsMessage>;
+
+/** Words of somebody else's, as a detail may have them. */
+export const cleanDetail = (words: string): string => harmless(oneLine(words, FLEET_DETAIL));
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 

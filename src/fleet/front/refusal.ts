@@ -1,8 +1,6 @@
 import { ArgoError, guarded, type Phrase } from '../../kit/errors.js';
-import { FLEET_DETAIL } from '../../kit/fleet-limits.js';
-import { harmless, oneLine } from '../../kit/text.js';
 import type { BusError } from '../contract.js';
-import type { AnswerMessage } from '../messages.js';
+import { cleanDetail, type AnswerMessage } from '../messages.js';
 
 /** What a failure at a site is to whoever is told here. */
 
@@ -15,15 +13,13 @@ const PASSED_ON: ReadonlySet<Phrase> = new Set<Phrase>([
 ]);
 
 export function errorOf(site: string, { phrase, detail, whole }: Failure): ArgoError {
-  const words = clean(detail);
+  const words = cleanDetail(detail);
   // it says so where nothing was sent: the server that ends is not this one
   if (phrase === 'SHUTTING DOWN') return nothingDone(site, 'its server is ending');
   if (!PASSED_ON.has(phrase)) return new ArgoError('FAILED', `site ${site}: ${phrase}${words === '' ? '' : `: ${words}`}`);
   if (words === '') return new ArgoError(phrase, `at site ${site}`);
-  return whole === undefined ? new ArgoError(phrase, words) : guarded(phrase, words, clean(whole));
+  return whole === undefined ? new ArgoError(phrase, words) : guarded(phrase, words, cleanDetail(whole));
 }
-
-const clean = (words: string): string => harmless(oneLine(words, FLEET_DETAIL));
 
 /** Where a machine or provider of a site is, for people. */
 export const sitePlace = (site: string): string => `site ${site}`;

@@ -1,11 +1,10 @@
 import type * as v from 'valibot';
 import { toArgoError, wordsOf } from '../../kit/errors.js';
-import { FLEET_DETAIL, FLEET_ORDER_SIZE } from '../../kit/fleet-limits.js';
+import { FLEET_ORDER_SIZE } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { RefusalLog } from '../../kit/refusal-log.js';
-import { harmless, oneLine } from '../../kit/text.js';
 import { FROM_HEADER, REPLY_PURPOSE, refusalPurpose, SIGNATURE_HEADER, type BusMessage, type Signer } from '../contract.js';
-import { checkMessage, FLEET_VERSION, MessageFault, writeMessage, type AnswerMessage } from '../messages.js';
+import { checkMessage, cleanDetail, FLEET_VERSION, MessageFault, writeMessage, type AnswerMessage } from '../messages.js';
 import { packed, parcelsOf, Posting, unpacked } from '../parcels.js';
 import type { Ceilings } from './ceiling.js';
 
@@ -30,8 +29,7 @@ export const frontOf = (message: Signed): string => ('front' in message ? messag
 export function failure(thrown: unknown): Answer {
   const error = toArgoError(thrown);
   const { plain, whole } = wordsOf(error);
-  const clean = (words: string): string => harmless(oneLine(words, FLEET_DETAIL));
-  return { state: 'failed', phrase: error.phrase, detail: clean(plain), ...(whole !== plain && { whole: clean(whole) }) };
+  return { state: 'failed', phrase: error.phrase, detail: cleanDetail(plain), ...(whole !== plain && { whole: cleanDetail(whole) }) };
 }
 
 export type Refusal = Extract<Answer, { state: 'failed' }>;
@@ -144,7 +142,7 @@ export class Door {
   #turnAway(asked: BusMessage, from: string | undefined): void {
     const ids = looselyIn(asked.data).flatMap((content) => outline(content).id ?? []);
     this.#turnedAway.add({
-      from: from === undefined ? '' : harmless(oneLine(from, FLEET_DETAIL)),
+      from: from === undefined ? '' : cleanDetail(from),
       reason: 'it is signed by no key of a front of this site',
       id: ids[0],
     });
@@ -172,7 +170,7 @@ export class Door {
       {
         ...(isOther
           ? refused('NOT SUPPORTED', `site ${this.#parts.site}: ${reason}`)
-          : refused('BAD REQUEST', harmless(oneLine(reason, FLEET_DETAIL)))),
+          : refused('BAD REQUEST', cleanDetail(reason))),
         early: true,
       },
     );
