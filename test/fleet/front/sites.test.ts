@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { aliveSubject, askSubject } from '../../../src/fleet/subjects.js';
 import { FLEET_SITES } from '../../../src/kit/fleet-limits.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
+import { told as tell } from '../../../src/instances/told.js';
 import { ScriptedSite } from '../../support/fleet/scripted-site.js';
 import { until } from '../../support/until.js';
 import { WITHIN, world } from './world.js';
@@ -120,17 +121,17 @@ void t.test('a site for which the bus has nobody is away at once, until it is he
   w.sites.onChange(() => { if (told.at(-1) !== troubleOf(w) || told.length === 0) told.push(troubleOf(w)); });
   const asks = (): number => w.hub.passed.filter(({ subject }) => subject === askSubject('berlin')).length;
   w.site.close();
-  await t.rejects(w.power(), { message: /^UNREACHABLE: site berlin: it is not connected/ });
+  await t.rejects(tell(w.power(), true), { message: /^UNREACHABLE: site berlin: it is not connected/ });
   t.match(troubleOf(w), /^it is not connected \(nobody listens at argo\.v1\.site\.berlin\.op\)$/);
   const sent = w.hub.passed.length;
-  await t.rejects(w.power(), { message: /^UNREACHABLE: site berlin: it is not connected/ });
+  await t.rejects(tell(w.power(), true), { message: /^UNREACHABLE: site berlin: it is not connected/ });
   t.equal(w.hub.passed.length, sent, 'and is not sent anything');
   await until(() => asks() >= 2, WITHIN, 'it to be asked soon whether it is there');
   // its next process listens whether there is another one of its name, and then says that it takes orders
   w.site.incarnation = '0197dddd-bbbb-7ccc-8ddd-eeeeeeeeeeee';
   w.site.alive({ started: Date.now() + 1, opening: true });
   await becomes(w, /^its server has just begun/);
-  await t.rejects(w.power(), { message: /just begun/ });
+  await t.rejects(tell(w.power(), true), { message: /just begun/ });
   w.site.alive({ at: Date.now() + 100 });
   await becomes(w, undefined);
   t.match(told, [/not connected/, /just begun/, undefined], 'told once of each');
@@ -140,7 +141,7 @@ void t.test('a site for which the bus has nobody is away at once, until it is he
 void t.test('one that has only moved to another server of the bus is found again by a question', async (t) => {
   const w = await world(t);
   w.site.close();
-  await t.rejects(w.power(), { message: /^UNREACHABLE: site berlin: it is not connected/ });
+  await t.rejects(tell(w.power(), true), { message: /^UNREACHABLE: site berlin: it is not connected/ });
   await becomes(w, /^it is not connected/);
   const back = new ScriptedSite(w.hub, 'berlin', w.signer.publicKey);
   Object.assign(back, { signer: w.site.signer, incarnation: w.site.incarnation });
