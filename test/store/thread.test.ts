@@ -93,7 +93,7 @@ await t.test('what is patient does not wait for others for ever', async (t) => {
 });
 
 await t.test('what is patient is written by a thread that is closed, and refused where that fails', async (t) => {
-  const { folder, thread } = open(t, { patience: 600_000, answer: 200 });
+  const { folder, thread } = open(t, { patience: 600_000 });
   const written = thread.ask({ ...BEGIN, isPatient: true });
   await thread.close(WITHIN);
   t.equal(await written, 1);
