@@ -232,6 +232,8 @@ export class Engine implements PlanEngine {
     const active = await this.#decisions.about(before, () => this.#writeDown(plan, { ...cause, words: cause.words.slice(0, PLAN_TEXT) }));
     // whoever begins it now has answered whether it is to go on
     if (before !== undefined) await this.#endActive(before, 'unknown', 'it was cut off by a restart, and begun anew');
+    // what that has switched off is known only when nothing of it is under way
+    if (before?.work !== undefined) await notLonger(PLAN_CANCEL_WAIT, before.work.done);
     this.#active.set(name, active);
     this.#tell(active.record, 'begun', cause.words);
     for (const other of endedBy(active, this.#active.values())) this.#endLater(other, 'cancelled', `plan ${name} was begun`);
