@@ -89,7 +89,14 @@ void t.test('a guest that ignores the power button, and a container', options, a
   t.equal(await admin('status deaf'), 'on');
   t.equal(await admin('stop deaf --timeout=2 --force'), '', 'clean first, then the plug');
   t.equal(await admin('status deaf'), 'off');
-  t.equal(await admin('stop box --wait'), '');
+  let stopped = await admin('stop box --wait');
+  // libvirt-lxc 9.0 may miss for good that a container's init has begun: until it is started again no clean stop reaches it
+  for (let tries = 0; tries < 3 && /Init process ID is not yet known/.test(stopped); tries += 1) {
+    t.equal(await admin('stop box --force --wait'), '');
+    t.equal(await admin('start box --wait'), '');
+    stopped = await admin('stop box --wait');
+  }
+  t.equal(stopped, '');
   t.match(await admin('suspend box'), /^400 NOT SUPPORTED/);
   t.match((await peer.virsh('-c', peer.uri('lxc'), 'domstate', 'box')).stdout, /shut off/);
 });
