@@ -61,15 +61,20 @@ class Backlog {
   }
 
   async stored(): Promise<Count> {
-    const { itemids } = this.#side;
-    const where = `from history_uint where itemid between ${itemids[0]} and ${itemids.at(-1)} and clock >= ${this.#from} and clock < ${this.#from + this.#count / ITEMS}`;
-    const [all = '0', different = '0'] = String(await this.#zabbix.database.value(`select count(*) || ' ' || count(distinct value) ${where}`)).split(' ');
+    const [all = '0', different = '0'] = (await this.#counted(`count(*) || ' ' || count(distinct value)`)).split(' ');
     return { stored: Number(different), doubled: Number(all) - Number(different) };
   }
 
+  async #counted(what: string): Promise<string> {
+    const { itemids } = this.#side;
+    const where = `itemid between ${itemids[0]} and ${itemids.at(-1)} and clock >= ${this.#from} and clock < ${this.#from + this.#count / ITEMS}`;
+    return String(await this.#zabbix.database.value(`select ${what} from history_uint where ${where}`));
+  }
+
+  /** To tell values apart costs the database more than to store them: that is done only when there are enough. */
   async #storedAtLeast(least: number): Promise<boolean> {
     await sleep(LOOK_MS);
-    return (await this.stored()).stored >= least;
+    return Number(await this.#counted('count(*)')) >= least && (await this.stored()).stored >= least;
   }
 
   /** @returns values a second, and the most memory meanwhile */
