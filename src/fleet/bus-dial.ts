@@ -2,6 +2,7 @@ import { createConnection, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type * as nats from '@nats-io/transport-node';
 import type { NodeTransport } from '@nats-io/transport-node/lib/node_transport.js';
+import { NETWORK_WORDS } from '../kit/network-words.js';
 import { BUS_CONNECT_TIMEOUT, BUS_GREETING, BUS_NEXT_SERVER } from '../kit/fleet-limits.js';
 
 export type Nats = typeof nats;
@@ -24,8 +25,7 @@ export const placeOf = (server: string): string => new URL(server).host;
 
 /** What a socket's errors mean, by their codes: Node's own words name the address once more, or nothing where a name has several. */
 const SOCKET_WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there', ECONNRESET: 'it has closed the connection', ETIMEDOUT: 'it does not answer',
-  EHOSTUNREACH: 'there is no way to it', ENETUNREACH: 'there is no way to it', ENOTFOUND: 'there is no such host', EAI_AGAIN: 'its name cannot be looked up',
+  ...NETWORK_WORDS, ECONNRESET: 'it has closed the connection', ETIMEDOUT: 'it does not answer',
 };
 
 /** For people, with what they have to do where it is they who can. */

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { NETWORK_WORDS } from '../../kit/network-words.js';
 import { ZABBIX_ANSWER, ZABBIX_CONFIGURATION_ANSWER, ZABBIX_CONNECT } from '../../kit/zabbix-limits.js';
 import { formatDuration, formatEndpoint } from '../../kit/text.js';
 import { onAbort } from '../../kit/within.js';
@@ -79,9 +80,8 @@ function explain(error: unknown, where: ServerAddress): unknown {
   return (error.cause as NodeJS.ErrnoException).code === 'ECONNRESET' ? silent(where) : error;
 }
 
-const NETWORK_WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there', ECONNRESET: 'the connection was cut off', ENOTFOUND: 'there is no such host', EAI_AGAIN: 'its name cannot be looked up',
-  EHOSTUNREACH: 'there is no way to it', ENETUNREACH: 'there is no way to it', ETIMEDOUT: 'no answer', EADDRNOTAVAIL: 'our own address is not one of this machine',
+const SOCKET_WORDS: Readonly<Record<string, string>> = {
+  ...NETWORK_WORDS, ECONNRESET: 'the connection was cut off', ETIMEDOUT: 'no answer', EADDRNOTAVAIL: 'our own address is not one of this machine',
 };
 
 /**
@@ -113,7 +113,7 @@ function open(where: ServerAddress, ms: number, signal: AbortSignal): Promise<So
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (tls && isConnected) fail(tlsFault(error));
       else if (isTlsError(error)) fail(tlsFault(error));
-      else lost(NETWORK_WORDS[error.code ?? ''] ?? error.code ?? error.message, error);
+      else lost(SOCKET_WORDS[error.code ?? ''] ?? error.code ?? error.message, error);
     });
     socket.on('close', onClose);
     socket.once('connect', () => { isConnected = true; });
