@@ -81,10 +81,10 @@ async function zlib({ atOnce, inThread }: Work, from: Buffer, raw: number, optio
  * A message as it goes over the wire.
  * @throws ZabbixError OWN where it does not fit
  */
-export async function encodeFrame(message: string | Buffer, { packed, large = false }: FrameOptions): Promise<Buffer> {
+export async function encodeFrame(message: string, { packed, large = false }: FrameOptions): Promise<Buffer> {
   // a long message takes some ms to put together, to encode, and to hand to zlib
   await giveWay();
-  const raw = typeof message === 'string' ? Buffer.from(message) : message;
+  const raw = Buffer.from(message);
   await giveWay();
   const content = packed ? await zlib(PACKING, raw, raw.length, { level: ZABBIX_DEFLATE_LEVEL }) : raw;
   return Buffer.concat([header(content.length, raw.length, { packed, large }), content]);
