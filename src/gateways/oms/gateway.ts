@@ -67,9 +67,7 @@ export class OmsGateway implements Gateway<OmsOptions> {
 
   async drain(deadline: Deadline): Promise<void> {
     this.#ending.abort(new ArgoError('SHUTTING DOWN'));
-    const putOff = this.#lastWord.before(deadline);
-    await Promise.all([this.#mount.drain(deadline), this.#consoles.drain(deadline)]);
-    putOff();
+    await this.#lastWord.during(deadline, Promise.all([this.#mount.drain(deadline), this.#consoles.drain(deadline)]));
   }
 
   close(): Promise<void> {

@@ -14,10 +14,10 @@ export class LastWord {
     return this.#controller.signal;
   }
 
-  /** It comes shortly before a deadline. @returns puts it off: all have been answered */
-  before(deadline: Deadline): () => void {
+  /** Waits for answers that are still to be given. It comes shortly before the deadline, where that is not over by then. */
+  async during(deadline: Deadline, answers: Promise<unknown>): Promise<void> {
     const timer = setTimeout(() => this.now(), Math.max(0, deadline.left - GATEWAY_LAST_WORD));
-    return () => clearTimeout(timer);
+    await answers.finally(() => clearTimeout(timer));
   }
 
   now(): void {

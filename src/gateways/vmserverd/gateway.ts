@@ -90,10 +90,9 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
     for (const socket of this.#silent.keys()) socket.destroy();
     for (const connection of this.#connections.keys()) connection.end();
     // what lasts too long is told why it ends, while there is time to say so
-    const putOff = this.#lastWord.before(deadline);
     // as long as the server lets its own actions go on; where a reload takes the gateway away there is less time
-    await Promise.all([...this.#connections.values(), this.#tasks.drain(Math.max(deadline.left - LAST_WORDS, deadline.left / 2))]);
-    putOff();
+    const tasks = this.#tasks.drain(Math.max(deadline.left - LAST_WORDS, deadline.left / 2));
+    await this.#lastWord.during(deadline, Promise.all([...this.#connections.values(), tasks]));
   }
 
   async close(): Promise<void> {

@@ -87,9 +87,7 @@ export class WebGateway implements Gateway<WebOptions> {
   async drain(deadline: Deadline): Promise<void> {
     this.#draining.abort(new ArgoError('SHUTTING DOWN'));
     this.#feeds.close();
-    const putOff = this.#lastWord.before(deadline);
-    await Promise.all([this.#mount.drain(deadline), this.#sockets.drain(deadline)]);
-    putOff();
+    await this.#lastWord.during(deadline, Promise.all([this.#mount.drain(deadline), this.#sockets.drain(deadline)]));
   }
 
   close(): Promise<void> {

@@ -67,11 +67,10 @@ export const ifAllowed = <T>(work: Promise<T>): Promise<T | undefined> => work.c
 });
 
 /** Stops a machine: asks its guest, and pulls the plug when that was in vain; one of the two where it can do no other. */
-async function stop({ actor, machine, signal, tools }: MachineAsked<unknown>): Promise<void> {
+async function stop({ actor, machine, order, tools }: MachineAsked<unknown>): Promise<void> {
   const [asks, pulls] = [machine.capabilities.includes('stop'), machine.capabilities.includes('stop --force')];
-  signal.throwIfAborted();
   const mode: PowerOrder['mode'] = asks && pulls ? { softFor: tools.stopTimeout } : pulls ? 'hard' : 'soft';
-  await actor.power(machine, { action: 'stop', mode, wait: true }, { signal });
+  await actor.power(machine, { action: 'stop', mode, wait: true }, order());
 }
 
 /**
