@@ -132,7 +132,8 @@ await t.test('a reload in the middle: it ends as it began, and what begins then 
   t.equal(await session.ask('plan run all'), '400 NO SUCH PLAN: all');
 });
 
-await t.test('a disk that is full in the middle: orders stop and say so, and go on when there is room', { skip: lacksRoot('mount', 'umount'), timeout: 300_000 }, async (t) => {
+/** A run whose disk is full in the middle, until `rubbish` is removed. */
+async function fullInTheMiddle(t: Test): Promise<{ folder: string; rubbish: string; session: Session; run: string }> {
   const folder = folderOf(t);
   const state = join(folder, 'state');
   mkdirSync(state, { recursive: true });
@@ -141,28 +142,25 @@ await t.test('a disk that is full in the middle: orders stop and say so, and go 
   const session = await open(t, { config: CONFIG, folder });
   const run = await begin(session);
   await hasEnded(session, run, 5);
-  fillDisk(join(state, 'rubbish'));
+  const rubbish = join(state, 'rubbish');
+  fillDisk(rubbish);
   await session.story.until(/^plan all "orders wait" .*AUDIT UNAVAILABLE/);
+  return { folder, rubbish, session, run };
+}
+
+await t.test('a disk that is full in the middle: orders stop and say so, and go on when there is room', { skip: lacksRoot('mount', 'umount'), timeout: 300_000 }, async (t) => {
+  const { rubbish, session, run } = await fullInTheMiddle(t);
   const begun = (): number => session.story.lines.filter((line) => /^action \S+ \S+ begun/.test(line)).length;
   const ordered = begun();
   t.match(await session.ask(`plan status ${run}`), /^run \S+ all running .*AUDIT UNAVAILABLE/m);
   t.ok(begun() - ordered <= 4, 'nothing but what was under way');
-  unlinkSync(join(state, 'rubbish'));
+  unlinkSync(rubbish);
   await session.story.until(/^plan all "orders go on"/);
   t.match(await ended(session, run), /^run \S+ all (?:done|failed)/);
 });
 
 await t.test('cancelled while the disk is full, a run sends no further order, also not after a kill', { skip: lacksRoot('mount', 'umount'), timeout: 300_000 }, async (t) => {
-  const folder = folderOf(t);
-  const state = join(folder, 'state');
-  mkdirSync(state, { recursive: true });
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16384k,mode=700', 'tmpfs', state]);
-  t.after(() => { spawnSync('umount', ['-l', state]); });
-  const session = await open(t, { config: CONFIG, folder });
-  const run = await begin(session);
-  await hasEnded(session, run, 5);
-  fillDisk(join(state, 'rubbish'));
-  await session.story.until(/^plan all "orders wait" .*AUDIT UNAVAILABLE/);
+  const { folder, rubbish, session, run } = await fullInTheMiddle(t);
   t.match(await session.ask('plan hold all'), /^400 AUDIT UNAVAILABLE: .*full/);
   t.notMatch(await session.ask('plan'), /held/);
   t.match(await session.ask(`plan cancel ${run} --undo`), /^400 WRONG STATE: all has no undo/);
@@ -170,7 +168,7 @@ await t.test('cancelled while the disk is full, a run sends no further order, al
   t.match(await session.ask(`plan status ${run}`), /^run \S+ all running .*reason="cancelled by admin: no further order is sent, /m);
   await killHard(session);
   const next = await open(t, { config: CONFIG, folder });
-  unlinkSync(join(state, 'rubbish'));
+  unlinkSync(rubbish);
   t.match(await ended(next, run), /^run \S+ all cancelled .*reason="(?:it was ended before a restart, while the disk could not be written|cancelled by admin)"/);
   await next.story.until(/^plan all cancelled/);
   t.notOk(next.story.lines.some((line) => line.startsWith('action ')), 'nothing was ordered');
