@@ -385,3 +385,11 @@ export const WATCH_IDLE = 15_000;
 
 /** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
 export const ACCOUNT_RECORDS = 50_000;
+
+/**
+ * Of XML that others send, characters without a tag that begins or ends: texts, comments, names and attributes are held as a whole,
+ * and copied in one go. Exact to a piece that is parsed at once.
+ */
+export const XML_WITHOUT_TAG = 1024 * 1024;
+/** Characters of it that are parsed before it is asked whether everyone else should get a turn. */
+export const XML_PARSED_AT_ONCE = 1024;

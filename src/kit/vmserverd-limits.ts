@@ -6,11 +6,6 @@ export const VMSERVERD_DEPTH = 32;
 /** Elements of a document, and attributes that are read over: what takes memory and time that its bytes do not tell. */
 export const VMSERVERD_ELEMENTS = 16_384;
 export const VMSERVERD_ATTRIBUTES = 1024;
-/**
- * Characters without a tag that begins or ends, as texts, names and attributes are: they are held as a whole, and copied in one
- * go. Exact to a piece that is parsed at once.
- */
-export const VMSERVERD_WITHOUT_TAG = 1024 * 1024;
 /** Bytes of a document up to which it is tried whether it is plain. */
 export const VMSERVERD_PLAIN = 16 * 1024;
 /** Of an answer that a client reads: the list of ten thousand machines has some megabytes. */

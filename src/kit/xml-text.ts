@@ -1,7 +1,18 @@
+import { XML_PARSED_AT_ONCE } from './limits.js';
+import type { Slices } from './slices.js';
+
 const ESCAPES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;', "'": '&apos;', '\t': '&#9;', '\n': '&#10;', '\r': '&#13;' };
 
 /** What nearly all texts are: nothing in it is escaped. */
 const PLAIN = /^[\x20!#-%(-;=?-~]*$/;
+
+/** Hands a document, or a part of one, to a parser, with turns for everyone else in between. */
+export async function parseInSlices(xml: string, slices: Slices, write: (piece: string) => void): Promise<void> {
+  for (let from = 0; from < xml.length; from += XML_PARSED_AT_ONCE) {
+    if (slices.isOverNow()) await slices.pause();
+    write(xml.slice(from, from + XML_PARSED_AT_ONCE));
+  }
+}
 
 /**
  * Whether a document costs more to parse in one go than it should: that is told by how many tags and attributes it has at most,

@@ -1,6 +1,8 @@
 import { StringDecoder } from 'node:string_decoder';
 import { SaxesParser, type SaxesAttributePlain, type SaxesTagPlain } from 'saxes';
+import { XML_WITHOUT_TAG } from '../../kit/limits.js';
 import { Slices } from '../../kit/slices.js';
+import { parseInSlices } from '../../kit/xml-text.js';
 import { unreadable, VimFault, VimTransportError } from './errors.js';
 import { at, dateOf, isObject, textOf, TYPE_KEY, type VimValue } from './value.js';
 
@@ -12,15 +14,8 @@ const MOST_NODES = 1_000_000;
 const MOST_ATTRIBUTES = 64;
 /** Names of fields of one element: to V8, an object of more is a table that it builds anew again and again. VMware's types have some hundred at most. */
 const MOST_FIELDS = 1000;
-/**
- * Characters without a tag that begins or ends: texts, comments, names and attributes are held as a whole, and copied in one go.
- * The longest texts that are asked for are questions and descriptions, of some KiB. Exact to a piece that is parsed at once.
- */
-const LONGEST_WITHOUT_TAG = 1024 * 1024;
 /** Elements in each other. A disk names the one that it is based on inside itself, which may go to some forty. */
 const DEEPEST = 100;
-/** Characters that are parsed before it is asked whether everyone else should get a turn. */
-const PARSED_AT_ONCE = 1024;
 
 /** Characters of a text that is likely to come again, and how many such are remembered. */
 const SHORT = 32;
@@ -154,7 +149,7 @@ export class AnswerReader {
   write(text: string): void {
     this.#withoutTag += text.length;
     this.#parser.write(text);
-    if (this.#withoutTag > LONGEST_WITHOUT_TAG) throw unreadable(`it has more than ${LONGEST_WITHOUT_TAG} characters without a tag`);
+    if (this.#withoutTag > XML_WITHOUT_TAG) throw unreadable(`it has more than ${XML_WITHOUT_TAG} characters without a tag`);
   }
 
   /** @returns the document, as an object with its root element for a field. @throws VimTransportError where it is cut off */
@@ -275,11 +270,7 @@ export async function readAnswer(method: string, body: AsyncIterable<Uint8Array>
   const reader = new AnswerReader(each && { path: ['Envelope', 'Body', `${method}Response`, 'returnval', ...each.path], take: each.take });
   const slices = new Slices();
   for await (const chunk of body) {
-    const text = reader.toText(chunk);
-    for (let from = 0; from < text.length; from += PARSED_AT_ONCE) {
-      if (slices.isOverNow()) await slices.pause();
-      reader.write(text.slice(from, from + PARSED_AT_ONCE));
-    }
+    await parseInSlices(reader.toText(chunk), slices, (piece) => reader.write(piece));
   }
   return returnedBy(method, at(reader.end(), 'Envelope', 'Body'));
 }

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { SaxesParser, type SaxesTagPlain } from 'saxes';
-import { VMSERVERD_ATTRIBUTES, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS, VMSERVERD_WITHOUT_TAG } from '../../kit/vmserverd-limits.js';
+import { XML_WITHOUT_TAG } from '../../kit/limits.js';
+import { VMSERVERD_ATTRIBUTES, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS } from '../../kit/vmserverd-limits.js';
 import { CODES, OperationError } from './codes.js';
 import type { Element } from './shape.js';
 
@@ -85,7 +86,7 @@ export class XmlReader {
     if (text.includes(DECLARATION) || (this.#last + text.charAt(0)) === DECLARATION) forbid();
     this.#withoutTag += text.length;
     this.#parser.write(text);
-    if (this.#withoutTag > VMSERVERD_WITHOUT_TAG) throw badXml(`more than ${VMSERVERD_WITHOUT_TAG} characters without a tag`);
+    if (this.#withoutTag > XML_WITHOUT_TAG) throw badXml(`more than ${XML_WITHOUT_TAG} characters without a tag`);
     this.#last = text.slice(-1) || this.#last;
   }
 

@@ -1,5 +1,7 @@
 import { SaxesParser, type SaxesAttributeNS, type SaxesTagNS } from 'saxes';
+import { XML_WITHOUT_TAG } from '../../kit/limits.js';
 import { Slices } from '../../kit/slices.js';
+import { parseInSlices } from '../../kit/xml-text.js';
 import { WmiAnswerError } from '../wmi/errors.js';
 
 /** Of what is said in WS-Management. */
@@ -36,10 +38,6 @@ const DEPTH_LIMIT = 100;
 const NODE_LIMIT = 500_000;
 /** Attributes of one element, and prefixes that are declared at a time: all of them are looked through, and copied for each that declares one more. */
 const ATTRIBUTE_LIMIT = 64;
-/** Characters without a tag that begins or ends: texts, names and attributes are held as a whole, and copied in one go. Exact to a piece that is parsed at once. */
-const WITHOUT_TAG_LIMIT = 1024 * 1024;
-/** Characters that are parsed before it is asked whether everyone else should get a turn. */
-const PARSED_AT_ONCE = 1024;
 
 const NO_PREFIXES: Scope = new Map();
 const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
@@ -54,11 +52,7 @@ type Open = XmlElement & { text: string; readonly children: XmlElement[] };
  */
 export async function readXml(source: string): Promise<XmlElement> {
   const reader = new XmlReader();
-  const slices = new Slices();
-  for (let from = 0; from < source.length; from += PARSED_AT_ONCE) {
-    if (slices.isOverNow()) await slices.pause();
-    reader.write(source.slice(from, from + PARSED_AT_ONCE));
-  }
+  await parseInSlices(source, new Slices(), (piece) => reader.write(piece));
   return reader.end();
 }
 
@@ -89,7 +83,7 @@ export class XmlReader {
   write(text: string): void {
     this.#withoutTag += text.length;
     this.#parser.write(text);
-    if (this.#withoutTag > WITHOUT_TAG_LIMIT) throw new WmiAnswerError(`its XML has more than ${WITHOUT_TAG_LIMIT} characters without a tag`);
+    if (this.#withoutTag > XML_WITHOUT_TAG) throw new WmiAnswerError(`its XML has more than ${XML_WITHOUT_TAG} characters without a tag`);
   }
 
   /** @throws WmiAnswerError where it is cut off */

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { VMSERVERD_ATTRIBUTES, VMSERVERD_ANSWER, VMSERVERD_ANSWER_ELEMENTS, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS, VMSERVERD_WITHOUT_TAG } from '../../../src/kit/vmserverd-limits.js';
+import { XML_WITHOUT_TAG } from '../../../src/kit/limits.js';
+import { VMSERVERD_ATTRIBUTES, VMSERVERD_ANSWER, VMSERVERD_ANSWER_ELEMENTS, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS } from '../../../src/kit/vmserverd-limits.js';
 import { escapeXml } from '../../../src/kit/xml-text.js';
 import { CODES, OperationError } from '../../../src/protocols/vmserverd/codes.js';
 import type { Element } from '../../../src/protocols/vmserverd/shape.js';
@@ -109,11 +110,11 @@ void t.test('limits: what is at the edge is read, what is beyond is refused befo
 
 void t.test('of a long answer too, nothing without a tag is longer than others can wait for', (t) => {
   const limits = { bytes: VMSERVERD_ANSWER, elements: VMSERVERD_ANSWER_ELEMENTS };
-  const most = 'x'.repeat(VMSERVERD_WITHOUT_TAG - 100);
+  const most = 'x'.repeat(XML_WITHOUT_TAG - 100);
   t.equal(readDocument(`<a>${`<b>${most}</b>`.repeat(3)}</a>`, limits).children.length, 3);
   // a piece of it at a time, as it comes from a socket: the limit is exact to one
   const piece = 65_536;
-  const long = 'x'.repeat(VMSERVERD_WITHOUT_TAG + 2 * piece);
+  const long = 'x'.repeat(XML_WITHOUT_TAG + 2 * piece);
   const inPieces = (document: string): Element => {
     const reader = new XmlReader(limits);
     for (let at = 0; at < document.length; at += piece) reader.write(Buffer.from(document.slice(at, at + piece)));
