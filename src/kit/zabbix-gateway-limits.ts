@@ -14,8 +14,8 @@ export const ZABBIX_LONG_MESSAGES = 1;
 export const ZABBIX_LONG_WAITING = 16;
 /** Passive mode: after this it is told once more why connections of somebody come to nothing. */
 export const ZABBIX_STRANGERS_AGAIN = 3_600_000;
-/** Values of one message, and characters of them. A server stores larger messages faster; more at a time keep other connections waiting. */
-export const ZABBIX_MESSAGE_VALUES = 5000;
+/** Values of one message, as many as Zabbix' own proxy sends, and bytes of them. A server stores larger messages faster; more at a time keep other connections waiting. */
+export const ZABBIX_MESSAGE_VALUES = 10_000;
 export const ZABBIX_MESSAGE_SIZE = 4 * 1024 * 1024;
 /** What was acknowledged within so long before the last answer goes with the next message once more: a server needs a second or two to write it. And how many of these at most. */
 export const ZABBIX_TAIL_AGE = 5000;

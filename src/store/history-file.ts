@@ -91,7 +91,10 @@ function historyOperations(database: Sqlite): Operations {
 function rowOperations(database: Sqlite, streams: Streams): Operations {
   // SQLite takes the array to pieces: that is twice as fast as a statement for each row
   const insert = database.prepare('INSERT INTO value (stream, id, written, row) SELECT ?, ? + key, ?, value FROM json_each(?)');
-  const page = database.prepare('SELECT id, row FROM value WHERE stream = :stream AND id > :after ORDER BY id LIMIT :most');
+  // SQLite puts a page together for a third of what it costs to take each row into JavaScript
+  const page = database.prepare(`SELECT group_concat('{"id":' || id || ',' || substr(row, 2), char(44, 10) ORDER BY id) AS text FROM value WHERE stream = ? AND id > ? AND id <= ?`);
+  // told by the heads of rows: those of a page may be far more than is wanted of them
+  const sizeOf = database.prepare('SELECT sum(octet_length(row)) AS size FROM value WHERE stream = ? AND id > ? AND id <= ?');
   const appended = streams.change('last', 'written');
   const begun = streams.change('epoch');
   return {
@@ -108,18 +111,14 @@ function rowOperations(database: Sqlite, streams: Streams): Operations {
       return last + Number(changes);
     },
     'history.page': ([namespace = null, after = 0, most = 0, size = 0]) => {
-      const { number } = streams.of(namespace);
-      let text = '';
-      let count = 0;
-      let last = Number(after);
-      for (const found of page.iterate({ stream: number, after, most })) {
-        const { id, row } = found as { id: number; row: string };
-        if (count > 0 && text.length + row.length > Number(size)) break;
-        text += `${count > 0 ? ',\n' : ''}{"id":${id},${row.slice(1)}`;
-        count += 1;
-        last = id;
-      }
-      return { text, count, last };
+      const { number, gone, last } = streams.of(namespace);
+      const first = Math.max(Number(after), gone);
+      let count = Math.min(Number(most), last - first);
+      if (count <= 0) return { text: '', count: 0, last: after };
+      const isTooLong = (): boolean => (sizeOf.get(number, first, first + count) as { size: number }).size > Number(size);
+      while (count > 1 && isTooLong()) count = Math.ceil(count / 2);
+      const { text } = page.get(number, first, first + count) as { text: string };
+      return { text, count, last: first + count };
     },
   };
 }

@@ -90,7 +90,7 @@ export class History {
    * Reads on.
    * @param after number of the last value that is known
    * @param most values; at most HISTORY_PAGE
-   * @param size characters, but at least one value
+   * @param size bytes of them, but at least one value; where they are more, fewer values are read, down to half of what would fit
    */
   async page(after: number, most: number, size: number): Promise<HistoryPage> {
     await this.open();

@@ -33,6 +33,9 @@ await t.test('values have numbers that go on for ever, and are read in order', a
   t.same((await read(history)).map(({ id, value }) => [id, value]), [[1, 'v0'], [2, 'v1'], [3, 'v2'], [4, 'v3'], [5, 'v4']]);
   t.match(await history.page(3, 1, ALL), { count: 1, last: 4 });
   t.match(await history.page(0, 5, 1), { count: 1, last: 1 }, 'one at least, however small the size');
+  // {"itemid":"7","value":"v0"}: 27 bytes
+  t.match(await history.page(0, 5, 5 * 27), { count: 5, last: 5 });
+  t.match(await history.page(0, 5, 5 * 27 - 1), { count: 3, last: 3 }, 'half of them, where all are too long');
   t.same(await history.page(5, 5, ALL), { text: '', count: 0, last: 5 });
   await t.rejects(history.append(`["${'x'.repeat(HISTORY_APPEND_SIZE)}"]`), { message: /^too large/ });
 });
