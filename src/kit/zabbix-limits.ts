@@ -14,6 +14,8 @@ export const ZABBIX_INFLATE_AT_ONCE = 1024 * 1024;
 export const ZABBIX_ZLIB_AT_ONCE = 16 * 1024;
 /** What one turn of packing or unpacking hands over. */
 export const ZABBIX_ZLIB_CHUNK = 256 * 1024;
+/** Bytes of a long message that are encoded at a time, for zlib. */
+export const ZABBIX_ENCODED_AT_ONCE = 64 * 1024;
 /** 1 of 9: tests of a server with 10,000 values a message gain nothing from more, which costs three times the processor time. */
 export const ZABBIX_DEFLATE_LEVEL = 1;
 

@@ -71,14 +71,14 @@ export function configRequest({ name, version }: ProxyIdentity, known: KnownConf
 export const heartbeat = ({ name, version }: ProxyIdentity): string => JSON.stringify({ request: 'proxy heartbeat', host: name, version });
 
 /** Active mode: what there is to tell, and the question for tasks. */
-export const dataRequest = ({ name, version }: ProxyIdentity, parts: DataParts): string => beginningOfData(name, parts) + restOfData(version, parts);
+export const dataRequest = ({ name, version }: ProxyIdentity, parts: DataParts): string => beginningOfData(name, parts).join('') + restOfData(version, parts);
 
-/** The first part of that message: its values. What follows is {@link restOfData}. */
-export const beginningOfData = (name: string, parts: Pick<DataParts, 'session' | 'history'>): string =>
-  `{"request":"proxy data","host":${JSON.stringify(name)},${values(parts)}`;
+/** The first part of that message in pieces: its values. What follows is {@link restOfData}. */
+export const beginningOfData = (name: string, parts: Pick<DataParts, 'session' | 'history'>): readonly string[] =>
+  [`{"request":"proxy data","host":${JSON.stringify(name)},`, ...values(parts)];
 
 /** Passive mode: the answer to `proxy data`. */
-export const dataAnswer = (version: string, parts: DataParts): string => `{${values(parts)}${restOfData(version, parts)}`;
+export const dataAnswer = (version: string, parts: DataParts): string => `{${values(parts).join('')}${restOfData(version, parts)}`;
 
 /** Passive mode: the answer to `proxy tasks`. */
 export function tasksAnswer(version: string, { results = [], clock, ns }: Pick<DataParts, 'results' | 'clock' | 'ns'>): string {
@@ -95,9 +95,12 @@ export const configKnown = (version: string, known: KnownConfiguration): string 
 
 const SESSION = /^\w{32}$/;
 
-function values({ session, history = [] }: Pick<DataParts, 'session' | 'history'>): string {
+/** In pieces: what is kept of thousands of values is long, and is not copied for a message. */
+function values({ session, history = [] }: Pick<DataParts, 'session' | 'history'>): string[] {
   if (!SESSION.test(session)) throw new ZabbixError('OWN', 'a session has 32 characters');
-  return [`"session":${JSON.stringify(session)}`, ...rows('history data', history)].join(',');
+  const first = `"session":${JSON.stringify(session)}`;
+  if (history.length === 0) return [first];
+  return [`${first},"history data":[`, ...history.flatMap((row, index) => (index === 0 ? [row] : [',', row])), ']'];
 }
 
 /** What follows the values of a message. */

@@ -3,6 +3,7 @@ import {
   ZABBIX_CONFIGURATION_RAW,
   ZABBIX_CONFIGURATION_WIRE,
   ZABBIX_DEFLATE_LEVEL,
+  ZABBIX_ENCODED_AT_ONCE,
   ZABBIX_INFLATE_AT_ONCE,
   ZABBIX_INFLATE_RATIO,
   ZABBIX_MESSAGE_RAW,
@@ -27,6 +28,7 @@ const LARGE = 4;
 const HEADER = 13;
 const LARGE_HEADER = 21;
 const U32_MAX = 0xffff_ffff;
+const ENCODER = new TextEncoder();
 
 /** How much is taken of others, bytes: of a frame's content on the wire, and of what it unpacks to. */
 export interface FrameLimits {
@@ -112,20 +114,26 @@ export class BegunFrame {
   readonly #deflate: Deflate = createDeflate({ level: ZABBIX_DEFLATE_LEVEL, chunkSize: ZABBIX_ZLIB_CHUNK });
   readonly #pieces: Buffer[] = [];
   readonly #packed: Promise<void>;
+  readonly #begun: Promise<void>;
+  /** what goes to zlib next: a long text is not encoded in one go, which would take its time, and as much memory once more */
+  readonly #chunk = Buffer.allocUnsafeSlow(ZABBIX_ENCODED_AT_ONCE);
   #raw = 0;
 
-  constructor(beginning: string) {
+  /** @param beginning in pieces, which are not put together: that takes as much memory once more */
+  constructor(beginning: readonly string[]) {
     this.#packed = new Promise((resolve, reject) => {
       this.#deflate.on('data', (piece: Buffer) => this.#pieces.push(piece)).once('end', resolve).once('error', reject);
     });
     // told to whoever finishes it
     this.#packed.catch(() => undefined);
-    this.#deflate.write(this.#counted(beginning));
+    this.#begun = this.#write(beginning);
   }
 
   /** @returns the message as it goes over the wire @throws ZabbixError OWN where it does not fit */
   async finish(rest: string): Promise<Buffer> {
-    this.#deflate.end(this.#counted(rest));
+    await this.#begun;
+    await this.#write([rest]);
+    this.#deflate.end();
     await this.#packed;
     const wire = this.#pieces.reduce((sum, { length }) => sum + length, 0);
     return Buffer.concat([header(wire, this.#raw, { packed: true }), ...this.#pieces]);
@@ -136,10 +144,16 @@ export class BegunFrame {
     this.#deflate.destroy();
   }
 
-  #counted(text: string): Buffer {
-    const bytes = Buffer.from(text);
-    this.#raw += bytes.length;
-    return bytes;
+  async #write(texts: readonly string[]): Promise<void> {
+    for (const text of texts) {
+      for (let at = 0; at < text.length && !this.#deflate.destroyed;) {
+        // as much as has room, and no half of a character
+        const { read, written } = ENCODER.encodeInto(text.slice(at), this.#chunk);
+        this.#raw += written;
+        at += read;
+        await new Promise<unknown>((resolve) => this.#deflate.write(this.#chunk.subarray(0, written), resolve));
+      }
+    }
   }
 }
 

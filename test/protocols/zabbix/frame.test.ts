@@ -3,6 +3,7 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { deflateSync } from 'node:zlib';
 import t, { type Test } from 'tap';
+import { ZABBIX_ENCODED_AT_ONCE } from '../../../src/kit/zabbix-limits.js';
 import { ZabbixError, type ZabbixFault } from '../../../src/protocols/zabbix/errors.js';
 import { BegunFrame, CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readHeader, type Frame, type FrameLimits, unpack } from '../../../src/protocols/zabbix/frame.js';
 import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
@@ -159,13 +160,16 @@ void t.test('one connection carries one frame after the other', async (t) => {
 
 void t.test('a message that was begun before its end was known is as any other', async (t) => {
   const [beginning, end] = [`{"rows":[${'{"näme":"漢"},'.repeat(50_000)}`, '1],"q":"é"}'];
-  const frame = new BegunFrame(beginning);
+  // a character whose halves lie on both sides of where a text is parted
+  const parted = `${'x'.repeat(ZABBIX_ENCODED_AT_ONCE - 1)}\u{1f50c}`;
+  t.equal((await readPieces([await new BegunFrame(['{"a":"', parted]).finish(`${parted}"}`)]))?.content.toString(), `{"a":"${parted}${parted}"}`);
+  const frame = new BegunFrame([beginning.slice(0, 9), beginning.slice(9)]);
   const wire = await frame.finish(end);
   const head = readHeader(wire, MESSAGE_LIMITS);
   t.match(head, { packed: true, large: false, wire: wire.length - 13, raw: Buffer.byteLength(beginning + end) });
   t.equal((await readPieces([wire]))?.content.toString(), beginning + end);
   t.ok(wire.length < 20_000, 'and packed as one');
-  new BegunFrame(beginning).drop();
+  new BegunFrame([beginning]).drop();
 });
 
 void t.test('a message is a JSON object', (t) => {
