@@ -1,4 +1,4 @@
-import { ArgoError } from '../kit/errors.js';
+import { ArgoError, type Phrase } from '../kit/errors.js';
 import type { Machine, PowerState } from '../drivers/driver.js';
 import type { PowerAction } from './operation-table.js';
 import { isForced, softTime, type PowerOrder } from './order.js';
@@ -145,4 +145,22 @@ export function refuseSecond(order: PowerOrder, way: Way, name: string, placeEls
 /** Whether a clean stop ended in a way that pulling the plug must not follow: it was not even tried in vain. */
 export function isRefusal(thrown: unknown): boolean {
   return thrown instanceof ArgoError && (thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'ACCESS DENIED' || thrown.phrase === 'BUSY');
+}
+
+/** They say that an order was sent. */
+const SAY_SENT: ReadonlySet<Phrase> = new Set(['TIMEOUT', 'UNCERTAIN']);
+
+/** What is known of a clean stop in vain: whether it may still be at work. */
+export type CleanEnd = 'sent' | 'doubtful' | 'not sent';
+
+export function cleanEnd(thrown: unknown): CleanEnd {
+  if (!(thrown instanceof ArgoError)) return 'doubtful';
+  if (SAY_SENT.has(thrown.phrase)) return 'sent';
+  return thrown.phrase === 'UNREACHABLE' ? 'not sent' : 'doubtful';
+}
+
+/** A machine's word against the plug. It says nothing of the clean stop before it, which the machine had taken on. */
+export function afterClean(clean: CleanEnd, thrown: ArgoError, name: string): ArgoError {
+  if (clean !== 'sent' || SAY_SENT.has(thrown.phrase)) return thrown;
+  return new ArgoError(thrown.phrase, `${thrown.detail}; ${name} was told to shut down before, and may do so yet`, { cause: thrown });
 }

@@ -4,7 +4,7 @@ import { ArgoError } from '../kit/errors.js';
 import {
   FORCED_LOOK, HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
-import { cleanWay, decide, goalOf, isRefusal, mustBeChecked, refuseSecond, requireVerifiable, type Step, type Way } from './actions.js';
+import { afterClean, cleanEnd, cleanWay, decide, goalOf, isRefusal, mustBeChecked, refuseSecond, requireVerifiable, type CleanEnd, type Step, type Way } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Boot } from './boot.js';
 import { Sight } from './sight.js';
@@ -180,33 +180,33 @@ export class PowerRun implements Holder {
 
   async #stopCleanThenHard(way: 'shutdown' | 'under way'): Promise<'done'> {
     const clean = this.#within(softTime(this.#order)!);
-    let mayBeAtWork = true;
+    let before: CleanEnd;
     try {
       await this.#noteBoot(way);
       const sent = way === 'shutdown' ? await this.#send('shutdown', clean) : 'accepted';
       await this.#verify(clean, sent, way);
       return 'done';
     } catch (thrown) {
-      if (this.#ending) throw thrown;
       // One that was not sent because its time was over is one that was tried in vain.
-      if (!clean.exceeded && isRefusal(thrown)) throw thrown;
-      mayBeAtWork = !(thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE');
+      if (this.#ending || (!clean.exceeded && isRefusal(thrown))) throw thrown;
+      before = cleanEnd(thrown);
     } finally {
       this.#end(clean);
     }
     try {
       return await this.#pullThePlug();
     } catch (thrown) {
-      if (!mayBeAtWork || !this.#saysUnsent(thrown)) throw thrown;
+      if (before === 'not sent' || !(thrown instanceof ArgoError)) throw thrown;
       // the clean shutdown may still be at work: that nothing was done would not be true
-      this.#instance.expectStop(this.#parts.actionTimeout);
-      throw this.#sight.uncertain(this.#ending, thrown);
+      const told = this.#saysUnsent(thrown) ? this.#sight.uncertain(this.#ending, thrown) : afterClean(before, thrown, this.#name);
+      if (told !== thrown) this.#instance.expectStop(this.#parts.actionTimeout);
+      throw told;
     }
   }
 
   /** Whether an order came to nothing for a reason that says nothing of the one before it: the machine was not found, or it was ended before. */
-  #saysUnsent(thrown: unknown): boolean {
-    return thrown instanceof ArgoError && (thrown === this.#ending?.unsent || thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'NO SUCH INSTANCE');
+  #saysUnsent(thrown: ArgoError): boolean {
+    return thrown === this.#ending?.unsent || thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'NO SUCH INSTANCE';
   }
 
   async #pullThePlug(): Promise<'done'> {

@@ -257,6 +257,15 @@ void t.test('after a clean shutdown that was sent, an unreachable machine is unc
   t.same(machine.calls, ['shutdown']);
 });
 
+void t.test('where the machine refuses the plug, it is told that it was to shut down before', async (t) => {
+  const refused = (): never => { throw new ArgoError('FAILED', 'the plug is stuck'); };
+  const deaf = await world('on', (lj) => { lj.script = { shutdown: () => undefined, powerOff: refused }; });
+  await fails(t, deaf.run('stop', { force: true, timeout: 60 }), 'FAILED', /^FAILED: the plug is stuck; lj was told to shut down before, and may do so yet$/);
+  t.equal(deaf.instance.state, 'on');
+  const both = await world('on', (lj) => { lj.script = { shutdown: refused, powerOff: refused }; });
+  await fails(t, both.run('stop', { force: true, timeout: 60 }), 'FAILED', /^FAILED: the plug is stuck$/);
+});
+
 void t.test('and one whose right was taken away, or that was ended otherwise, before the plug was pulled', async (t) => {
   for (const ending of [ENDINGS.forbidden(), ENDINGS.cancelled(), ENDINGS.shutDown()]) {
     const { instance, registry, machine } = await world('on');
