@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { Log } from '../../kit/log.js';
+import { SESSIONS } from '../../kit/web-limits.js';
 import type { KeyValue } from '../../store/state.js';
 
 /** What outlives a restart of a session. Times are milliseconds since 1970: what else has a meaning after a restart? */
@@ -24,6 +25,8 @@ const PREFIX = 'session ';
 export class SessionStore {
   readonly #kv: KeyValue;
   readonly #log: Log;
+  /** ended ones that may still be on the disk */
+  readonly #left = new Set<string>();
 
   constructor(kv: KeyValue, log: Log) {
     this.#kv = kv;
@@ -31,12 +34,27 @@ export class SessionStore {
   }
 
   save({ id, ...rest }: SavedSession): void {
-    void this.#kv.set(PREFIX + id, JSON.stringify(rest)).catch((error: unknown) => this.#complain(error));
+    // there was room, so that what is left can go as well
+    this.#kv.set(PREFIX + id, JSON.stringify(rest)).then(() => this.#removeLeft(), (error: unknown) => this.#complain(error));
   }
 
-  /** Resolves when a restart would not find it any more, or that cannot be had. */
+  /** Resolves when a restart would not find it any more, or that cannot be had now: then it is tried again with what is written next. */
   async remove(id: string): Promise<void> {
-    await this.#kv.delete(PREFIX + id).catch((error: unknown) => this.#complain(error));
+    const [oldest] = this.#left;
+    if (this.#left.size >= SESSIONS) this.#left.delete(oldest!);
+    this.#left.add(id);
+    await this.#removeLeft();
+  }
+
+  async #removeLeft(): Promise<void> {
+    try {
+      for (const id of this.#left) {
+        await this.#kv.delete(PREFIX + id);
+        this.#left.delete(id);
+      }
+    } catch (error) {
+      this.#complain(error);
+    }
   }
 
   async load(): Promise<readonly SavedSession[]> {
