@@ -69,7 +69,7 @@ export class EnrolmentTokens {
     const all = await this.#good();
     const missing = ids.filter((id) => !all.some((one) => told(one).id === id));
     if (missing.length > 0) throw new ArgoError('NO SUCH REQUEST', missing.join(', '));
-    for (const one of all) if (ids.includes(told(one).id)) await this.#drop(one);
+    await this.#drop(...all.filter((one) => ids.includes(told(one).id)));
   }
 
   /**
@@ -112,16 +112,16 @@ export class EnrolmentTokens {
     await this.#drop(kept);
   }
 
-  /** It is good for nothing while that is being written; where it cannot be, it is as it was. */
-  async #drop({ hash }: Kept): Promise<void> {
-    const before = this.#tokens.get(hash);
-    this.#tokens.delete(hash);
-    try {
-      await this.#store.delete(KEY_PREFIX + hash);
-    } catch (error) {
-      if (before !== undefined) this.#tokens.set(hash, before);
-      throw error;
-    }
+  /** They are good for nothing while that is being written; where it cannot be, all are as they were. */
+  async #drop(...dropped: readonly Kept[]): Promise<void> {
+    const before = dropped.flatMap(({ hash }) => this.#tokens.get(hash) ?? []);
+    for (const { hash } of dropped) this.#tokens.delete(hash);
+    // asked for together they are written together
+    const ends = await Promise.allSettled(dropped.map(({ hash }) => this.#store.delete(KEY_PREFIX + hash)));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed === undefined) return;
+    for (const one of before) this.#tokens.set(one.hash, one);
+    throw failed.reason;
   }
 
   #load(): Promise<void> {

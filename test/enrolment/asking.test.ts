@@ -164,9 +164,12 @@ await t.test('a token whose end cannot be written down is as it was, and can be 
     rmSync(folder, { recursive: true, force: true });
   });
   const store = state.keyValue('enrolment');
-  let isFull = false;
-  const tokens = new EnrolmentTokens({ ...store, delete: (key) => (isFull ? Promise.reject(new StateError('unavailable', 'database or disk is full')) : store.delete(key)) });
+  let [isFull, room] = [false, Infinity];
+  const tokens = new EnrolmentTokens({ ...store, delete: (key) => (isFull || (room -= 1) < 0 ? Promise.reject(new StateError('unavailable', 'database or disk is full')) : store.delete(key)) });
   const [{ id, token }, spent] = [await tokens.make('kim', HOUR), await tokens.make('kim', HOUR)];
+  room = 1;
+  t.match(await message(tokens.revoke([id, spent.id])), /disk is full/);
+  t.equal((await tokens.all()).length, 2, 'of several all are as they were');
   isFull = true;
   t.match(await message(tokens.revoke([id])), /disk is full/);
   t.equal((await tokens.all()).length, 2);
@@ -174,7 +177,7 @@ await t.test('a token whose end cannot be written down is as it was, and can be 
   for (let left = ENROLMENT_TOKEN_TRIES; left > 1; left -= 1) await tokens.use(spent.token, () => Promise.resolve());
   t.match(await message(tokens.use(spent.token, () => Promise.resolve())), /disk is full/);
   t.equal(await message(tokens.use(spent.token, () => Promise.resolve())), 'NOT AUTHENTICATED');
-  isFull = false;
+  [isFull, room] = [false, Infinity];
   await tokens.revoke([id]);
   t.equal(await message(tokens.use(token, () => Promise.resolve())), 'NOT AUTHENTICATED');
 });
