@@ -1,6 +1,6 @@
 import { FairPlaces } from '../kit/fair-places.js';
 import { Link, LinkedList } from '../kit/linked-list.js';
-import { onAbort } from '../kit/within.js';
+import { givenLater } from '../kit/within.js';
 import {
   CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, ORDER_PLACE_KEPT, PLACE_KEPT_LONGER, PLACE_KEPT, PLACE_PATIENCE, PLACES_LOOK, PLACES_SHARE,
 } from '../kit/limits.js';
@@ -93,19 +93,7 @@ export class Calls {
     signal.throwIfAborted();
     const place = this.tryTake(caller, kept, takeBack);
     if (place) return place;
-    return new Promise((resolve, reject) => {
-      const leave = this.wait(caller, kept, takeBack, (given) => {
-        forget();
-        resolve(given);
-      }, (reason) => {
-        forget();
-        reject(reason);
-      });
-      const forget = onAbort(signal, (reason) => {
-        leave();
-        reject(reason as Error);
-      });
-    });
+    return givenLater(signal, (give, refuse) => this.wait(caller, kept, takeBack, give, refuse));
   }
 
   /**

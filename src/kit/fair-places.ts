@@ -1,7 +1,7 @@
 import { ArgoError } from './errors.js';
 import { FIRST_TURNS_IN_A_ROW } from './limits.js';
 import { Link, LinkedList } from './linked-list.js';
-import { onAbort } from './within.js';
+import { givenLater } from './within.js';
 
 /** What one group may take, on its level. What is left out has no limit. */
 export interface GroupLimits {
@@ -241,19 +241,7 @@ export class FairPlaces {
     signal.throwIfAborted();
     const free = this.tryTake(path, isFirst);
     if (free) return free;
-    return new Promise((resolve, reject) => {
-      const leave = this.wait(path, isFirst, (free) => {
-        forget();
-        resolve(free);
-      }, (reason) => {
-        forget();
-        reject(reason);
-      });
-      const forget = onAbort(signal, (reason) => {
-        leave();
-        reject(reason as Error);
-      });
-    });
+    return givenLater(signal, (give, refuse) => this.wait(path, isFirst, give, refuse));
   }
 
   /**

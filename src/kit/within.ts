@@ -51,6 +51,27 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, asError 
 }
 
 /**
+ * Waits for what somebody gives later, or refuses; not longer than until the signal is aborted.
+ * @param wait begins to wait, and tells by its result how to end that; it gives nothing before it returns
+ * @throws the signal's reason, and that of a refusal
+ */
+export function givenLater<T>(signal: AbortSignal, wait: (give: (value: T) => void, refuse: (reason: Error) => void) => () => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = wait((value) => {
+      forget();
+      resolve(value);
+    }, (reason) => {
+      forget();
+      reject(reason);
+    });
+    const forget = onAbort(signal, (reason) => {
+      leave();
+      reject(reason as Error);
+    });
+  });
+}
+
+/**
  * Does what comes before an order is sent, and may send it. Where its time is over before, nothing was
  * sent, which nobody but the driver knows.
  * @param work tells by `sending` that the order goes out now: what it throws from then on is thrown as it is

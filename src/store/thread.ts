@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { STORE_ANSWER, STORE_BATCH, STORE_BATCH_SIZE, STORE_IDLE, STORE_PATIENCE, STORE_WAITING, STORE_WAITING_SIZE } from '../kit/limits.js';
 import { ownModule } from '../kit/own-files.js';
+import { notLonger } from '../kit/within.js';
 import type { Value } from './sqlite.js';
 import { CLOSE, type Answer, type Batch, type StoreName, type ThreadData } from './store-file.js';
 
@@ -45,15 +46,6 @@ const HEAP = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 2 };
 const CLOSED = 'it is closed';
 
 const sizeOf = ({ args }: Ask): number => args.reduce<number>((sum, arg) => sum + (typeof arg === 'string' ? arg.length : 0), 0);
-
-/** Waits for work that never rejects, but not longer than so many milliseconds. */
-async function unlessLater(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([work, new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  })]);
-  clearTimeout(timer);
-}
 
 /**
  * An SQLite file behind a thread of its own, so that neither its locks nor its disk hold up the event
@@ -118,13 +110,13 @@ export class StoreThread {
 
   /** Resolves when nothing waits and nothing is under way, or after so many milliseconds. */
   flush(ms: number): Promise<void> {
-    return unlessLater(ms, this.#idle());
+    return notLonger(ms, this.#idle());
   }
 
   /** Takes no more, and ends the thread when all is written, or after so many milliseconds. */
   async close(ms: number): Promise<void> {
     this.#closed = true;
-    await unlessLater(ms, this.#idle().then(() => this.#endThread()));
+    await notLonger(ms, this.#idle().then(() => this.#endThread()));
     this.#refuse(this.#takeAll(), CLOSED);
     const worker = this.#worker;
     this.#worker = undefined;
