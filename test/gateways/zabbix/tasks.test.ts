@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import { ZABBIX_COMMANDS, ZABBIX_RESULT_TEXT } from '../../../src/kit/zabbix-gateway-limits.js';
+import { ZABBIX_COMMANDS, ZABBIX_COMMANDS_WAITING, ZABBIX_RESULT_TEXT } from '../../../src/kit/zabbix-gateway-limits.js';
 import type { RemoteCommand } from '../../../src/protocols/zabbix/messages.js';
 import { until } from '../../support/until.js';
 import { half, scratch } from './speaking.js';
@@ -62,6 +62,62 @@ await t.test('commands that are too old, or of a time that is not yet, are refus
   });
 });
 
+await t.test('one that is given out again is what it was the first time, whatever its age and the work there is', async (t) => {
+  const folder = scratch(t);
+  let end = (): void => undefined;
+  const { tasks, ran, state } = half(t, folder, () => new Promise((resolve) => { end = () => resolve({ status: 0, info: 'done' }); }));
+  const age = t.intercept(Date, 'now', { value: Date.now, writable: true, configurable: true });
+  const later = (seconds: number): void => { const at = Date.now(); Date.now = () => at + seconds * 1000; };
+  const [old, order] = [command(1, { clock: now() - 90 }), command(2)];
+  tasks.take([old, order], 'there');
+  await until(() => ran.length === 1 && tasks.next().length === 1, 10_000, 'one to run, and one to be refused');
+  later(80);
+  tasks.take([order], 'there');
+  await until(() => tasks.size === 2, 10_000, 'the second to be seen through');
+  t.equal(tasks.next().length, 1, 'it runs, and is not said to be too old');
+  end();
+  await answered(tasks, 2);
+  tasks.done(tasks.next());
+  later(-90);
+  tasks.take([old, order], 'there');
+  await answered(tasks, 2);
+  age.restore();
+  t.equal(ran.length, 1, 'what was refused as too old is not run when it is not');
+  t.match(tasks.next().map(({ info }) => info).sort(), ['done', /^not run: it is 90 s old/]);
+  await state.close();
+});
+
+await t.test('one that is refused since the proxy ends is not run by the next', async (t) => {
+  const folder = scratch(t);
+  const { tasks, state } = half(t, folder);
+  await tasks.drain(0);
+  tasks.take([command(3)], 'there');
+  await answered(tasks, 1);
+  await state.close();
+  const next = half(t, folder);
+  await next.tasks.recover();
+  next.tasks.done(next.tasks.next());
+  next.tasks.take([command(3)], 'there');
+  await answered(next.tasks, 1);
+  t.equal(next.ran.length, 0);
+  t.match(next.tasks.next(), [{ status: -1, info: /^not run: the proxy is about to end/ }]);
+});
+
+await t.test('one that is refused for all that waits is not run, though it waits', async (t) => {
+  const ends: (() => void)[] = [];
+  const { tasks, ran } = half(t, scratch(t), () => new Promise((resolve) => { ends.push(() => resolve({ status: 0, info: 'done' })); }));
+  const all = Array.from({ length: ZABBIX_COMMANDS + ZABBIX_COMMANDS_WAITING }, (_, at) => command(at + 1));
+  tasks.take(all, 'there');
+  tasks.take(all.slice(-1), 'there');
+  await until(() => tasks.next().length === 1, 10_000, 'the last to be refused');
+  t.match(tasks.next(), [{ parent_taskid: all.length, info: /^not run: the proxy has too much to do/ }]);
+  await until(() => {
+    ends.splice(0).forEach((end) => end());
+    return tasks.size === all.length && ran.length === all.length - 1;
+  }, 60_000, 'all others');
+  t.notOk(ran.some(({ parentTaskId }) => parentTaskId === all.length));
+});
+
 await t.test('so many run at a time, and a result is as long as can be sent', async (t) => {
   const ends: (() => void)[] = [];
   const { tasks, ran } = half(t, scratch(t), () => new Promise((resolve) => { ends.push(() => resolve({ status: 0, info: 'x'.repeat(ZABBIX_RESULT_TEXT + 5) })); }));
@@ -82,6 +138,18 @@ await t.test('the text of 5.4 has another type of result', async (t) => {
   tasks.take([command(5, { resultType: 0 }), { kind: 'check now', itemid: '17' }], 'there');
   await answered(tasks, 1);
   t.match(tasks.next(), [{ type: 0, parent_taskid: 5 }]);
+});
+
+await t.test('also where the process ended meanwhile', async (t) => {
+  const folder = scratch(t);
+  let end = (): void => undefined;
+  const first = half(t, folder, () => new Promise((resolve) => { end = () => resolve({ status: 0, info: 'late' }); }));
+  first.tasks.take([command(5, { resultType: 0 })], 'there');
+  await until(() => first.ran.length === 1, 10_000, 'it to run');
+  const second = half(t, folder);
+  await second.tasks.recover();
+  t.match(second.tasks.next(), [{ type: 0, parent_taskid: 5, info: /nobody knows/ }]);
+  end();
 });
 
 await t.test('questions that are not answered here', async (t) => {

@@ -26,6 +26,9 @@ const NOBODY_KNOWS = 'the proxy ended while this command ran: nobody knows wheth
 
 type Verdict = Pick<TaskResult, 'status' | 'info'>;
 const failed = (info: string): Verdict => ({ status: -1, info });
+/** Nothing begins that is not on the disk. What cannot be read there either may have begun earlier. */
+const unnoted = (error: unknown): Verdict => failed(`not begun this time: that cannot be noted (${(error as Error).message})`);
+const resultTypeOf = ({ resultType = 3 }: RemoteCommand): 0 | 3 => resultType;
 
 /**
  * What the server wants done. A command begins at most once, also over the end of the process: it is on the disk before
@@ -54,11 +57,11 @@ export class Tasks {
   /** Takes up what an earlier process has left. @throws StateError */
   async recover(): Promise<void> {
     for (const [key, value] of await this.#kept(RESULT)) this.#results.set(key, JSON.parse(value) as TaskResult);
-    for (const [key] of await this.#kept(RUNNING)) {
+    for (const [key, type] of await this.#kept(RUNNING)) {
       const name = key.slice(RUNNING.length);
       const [parent = ''] = name.split('/');
       // where the end came between the result and this, there is a result
-      if (!this.#results.has(RESULT + name)) await this.#finish(name, { type: 3, parent_taskid: Number(parent), clock: seconds(), ...failed(NOBODY_KNOWS) });
+      if (!this.#results.has(RESULT + name)) await this.#finish(name, { type: type === '0' ? 0 : 3, parent_taskid: Number(parent), clock: seconds(), ...failed(NOBODY_KNOWS) });
       await this.#parts.kv.delete(key);
     }
   }
@@ -111,41 +114,50 @@ export class Tasks {
     const verdict = await this.#once(command, name, origin);
     if (verdict === undefined) return;
     this.#running.delete(name);
-    await this.#finish(name, { type: command.resultType ?? 3, parent_taskid: parentTaskId, clock: seconds(), ...verdict });
+    await this.#finish(name, { type: resultTypeOf(command), parent_taskid: parentTaskId, clock: seconds(), ...verdict });
     await this.#parts.kv.delete(RUNNING + name).catch(() => undefined);
   }
 
   /** @returns undefined where its result is there already, or comes from whoever runs it now */
   async #once(command: RemoteCommand, name: string, origin: string): Promise<Verdict | undefined> {
-    const { once, kv, incoming, log } = this.#parts;
+    const { once } = this.#parts;
     const leave = await this.#places.take(this.#aborter.signal).catch(() => undefined);
-    if (leave === undefined) return failed('not run: the proxy has too much to do, or is about to end');
     try {
-      const refusal = this.#isEnding ? 'not run: the proxy is about to end' : this.#tooOld(command);
-      if (refusal !== undefined) {
-        log('warn', 'a command of Zabbix was not run', { task: command.parentTaskId, reason: refusal });
-        return failed(refusal);
-      }
+      if (this.#running.has(name)) return undefined;
       const key = `task/${name}`;
       const began = await once.begin(key);
+      // one that was run, or refused, stays so: it may be too old by now, or not any more
       if (!began.begun) return this.#again(began, name);
       this.#running.add(name);
-      await kv.set(RUNNING + name, '');
-      const verdict = await incoming.run(command, origin, this.#aborter.signal);
+      const verdict = await this.#run(command, name, origin, leave !== undefined);
       await once.end(key, JSON.stringify(this.#short(verdict))).catch(() => false);
       return verdict;
     } catch (error) {
-      // nothing has begun that is not on the disk
-      return failed(`not run: it cannot be noted that it was begun (${(error as Error).message})`);
+      return unnoted(error);
     } finally {
-      leave();
+      leave?.();
     }
+  }
+
+  async #run(command: RemoteCommand, name: string, origin: string, hasPlace: boolean): Promise<Verdict> {
+    const { kv, incoming, log } = this.#parts;
+    const refusal = this.#isEnding ? 'not run: the proxy is about to end' : hasPlace ? this.#tooOld(command) : 'not run: the proxy has too much to do';
+    if (refusal !== undefined) {
+      log('warn', 'a command of Zabbix was not run', { task: command.parentTaskId, reason: refusal });
+      return failed(refusal);
+    }
+    try {
+      await kv.set(RUNNING + name, String(resultTypeOf(command)));
+    } catch (error) {
+      return unnoted(error);
+    }
+    return incoming.run(command, origin, this.#aborter.signal);
   }
 
   /** The server gives out a task that it gave out before: the answer was lost, here or there. */
   #again(known: { readonly ended: boolean; readonly result?: string }, name: string): Verdict | undefined {
     if (known.ended) return JSON.parse(known.result!) as Verdict;
-    return this.#running.has(name) ? undefined : failed(NOBODY_KNOWS);
+    return this.#running.has(name) || this.#results.has(RESULT + name) ? undefined : failed(NOBODY_KNOWS);
   }
 
   #tooOld({ clock, ttl }: RemoteCommand): string | undefined {
