@@ -1,6 +1,7 @@
 import { ZABBIX_REASON, ZABBIX_TASKS } from '../../kit/zabbix-limits.js';
 import { harmless, oneLine } from '../../kit/text.js';
 import { ZabbixError } from './errors.js';
+import { serverJson } from './json.js';
 import type { AvailabilityRow, DiscoveryRow, RegistrationRow, Task, TaskResult } from './messages.js';
 import { isIncremental, isOld } from './version.js';
 
@@ -82,7 +83,7 @@ export const dataAnswer = (version: string, parts: DataParts): string => `{${val
 
 /** Passive mode: the answer to `proxy tasks`. */
 export function tasksAnswer(version: string, { results = [], clock, ns }: Pick<DataParts, 'results' | 'clock' | 'ns'>): string {
-  return `{${[...rows('tasks', results.map((result) => JSON.stringify(written(result)))), `"version":${JSON.stringify(version)}`, `"clock":${clock}`, `"ns":${ns}`].join(',')}}`;
+  return `{${[...rows('tasks', results.map((result) => serverJson(written(result)))), `"version":${JSON.stringify(version)}`, `"clock":${clock}`, `"ns":${ns}`].join(',')}}`;
 }
 
 /** Passive mode: the answer to a configuration, which is also that of an active proxy of the old text. */
@@ -106,7 +107,7 @@ function values({ session, history = [] }: Pick<DataParts, 'session' | 'history'
 /** What follows the values of a message. */
 export function restOfData(version: string, parts: DataParts): string {
   const { availability = [], discovery = [], registration = [], results = [], more = false, clock, ns } = parts;
-  const json = (values: readonly object[]): string[] => values.map((value) => JSON.stringify(value));
+  const json = (values: readonly object[]): string[] => values.map(serverJson);
   return `,${[
     ...rows('interface availability', json(availability)),
     ...rows('discovery data', json(isOld(version) ? discovery : discovery.map((row) => ({ ...row, type: undefined })))),

@@ -24,6 +24,14 @@ await t.test('values go in order, with times of their own', async (t) => {
   t.same(counts, { kept: 4, sent: 4, dropped: {} });
 });
 
+await t.test('halves of characters, with which a server drops a value and says nothing, are none any more', async (t) => {
+  const { values, sender } = half(t);
+  await values.values([value('1', 'a\ud83dz \ud83d\ude00'), value('2', '\\ud83d'), value('3', 'fine')]);
+  const { history = [] } = (await sender.compose()).parts;
+  const rows = JSON.parse(`[${history.join()}]`) as { value: string }[];
+  t.same(rows.map(({ value }) => value), ['a\ufffdz \ud83d\ude00', '\\ud83d', 'fine']);
+});
+
 await t.test('what was acknowledged a moment ago goes once more, with what is new, and is counted once', async (t) => {
   const { values, sender, counts } = half(t);
   await values.values([value('1', 'a'), value('2', 'b')]);

@@ -34,6 +34,21 @@ void t.test('active, as the text of 5.4 prints it', (t) => {
   t.end();
 });
 
+void t.test('no half of a character goes to a server', (t) => {
+  const results = [{ type: 3, parent_taskid: 7, clock: 1, status: 0, info: 'cut \ud83d' } as const];
+  const parts = {
+    session: SESSION, results, ...TIMES,
+    availability: [{ interfaceid: 1, available: 0, error: '\udc00 cut' } as const],
+    registration: [{ clock: 1, host: 'lj', ip: '', dns: '', port: '10050', host_metadata: 'argo \ud83d' }],
+  };
+  for (const message of [tasksAnswer('6.0.0', parts), dataAnswer('6.0.0', parts), dataRequest(PROXY, parts)]) {
+    t.notMatch(message, /\\ud/);
+    t.match(JSON.parse(message), { tasks: [{ info: 'cut \ufffd' }] });
+  }
+  t.match(JSON.parse(dataAnswer('6.0.0', parts)), { 'interface availability': [{ error: '\ufffd cut' }], 'auto registration': [{ host_metadata: 'argo \ufffd' }] });
+  t.end();
+});
+
 void t.test('as servers of 6.0 speak', (t) => {
   const command = { type: 2, clock: 1795224141, ttl: 600, commandtype: 0, command: 'stop web1', execute_on: 2, port: 0, authtype: 0, username: '', password: '', publickey: '', privatekey: '', alertid: 0, parent_taskid: 7, hostid: 10562 };
   const wish = { type: 6, clock: 1795224162, ttl: 3600, itemid: 44537 };

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../../kit/log.js';
 import { ZABBIX_KEPT_VALUES, ZABBIX_LOG_EVERY, ZABBIX_TRIM_EVERY, ZABBIX_TRIM_VALUES } from '../../../kit/zabbix-gateway-limits.js';
+import { serverJson } from '../../../protocols/zabbix/json.js';
 import type { History, HistoryPage } from '../../../store/history.js';
 import type { NewValue } from '../contract.js';
 import type { DropReason } from '../figures.js';
@@ -132,7 +133,7 @@ export class ValueBuffer {
       log('warn', 'the clock went back: Zabbix gets the times as they are now');
     }
     const { stamped, kept: areKept } = stamps.of(values);
-    this.#last = await history.append(JSON.stringify(stamped));
+    this.#last = await history.append(serverJson(stamped));
     areKept();
     kept(values.length);
     this.#untrimmed += values.length;
