@@ -52,6 +52,27 @@ await t.test('nobody knows of one that ran when the process ended', async (t) =>
   end();
 });
 
+await t.test('those that waited for their turn then were not run, which is told, and are not run any more', async (t) => {
+  const folder = scratch(t);
+  const ends: (() => void)[] = [];
+  const first = half(t, folder, () => new Promise((resolve) => { ends.push(() => resolve({ status: 0, info: 'late' })); }));
+  const orders = Array.from({ length: ZABBIX_COMMANDS + 3 }, (_, at) => command(at + 1));
+  first.tasks.take(orders, 'there');
+  await until(() => first.ran.length === ZABBIX_COMMANDS, 10_000, 'as many as may to run');
+  const second = half(t, folder);
+  await second.tasks.recover();
+  const told = second.tasks.next();
+  t.equal(told.filter(({ info }) => info.includes('nobody knows')).length, ZABBIX_COMMANDS);
+  t.same(told.filter(({ info }) => info.startsWith('not run: the proxy ended')).map((one) => one.parent_taskid).sort(), orders.slice(ZABBIX_COMMANDS).map(({ parentTaskId }) => parentTaskId));
+  second.tasks.done(told);
+  second.tasks.take(orders, 'there');
+  await answered(second.tasks, orders.length);
+  t.equal(second.ran.length, 0);
+  t.equal(second.tasks.next().filter(({ info }) => info.startsWith('not run: the proxy ended')).length, 3);
+  first.tasks.drain(0).catch(() => undefined);
+  ends.forEach((end) => end());
+});
+
 await t.test('commands that are too old, or of a time that is not yet, are refused', async (t) => {
   const { tasks, ran } = half(t);
   tasks.take([command(1, { clock: now() - 61 }), command(2, { clock: now() - 20, ttl: 10 }), command(3, { clock: now() + 120 }), command(4, { clock: now() - 50, ttl: 0 })], 'there');

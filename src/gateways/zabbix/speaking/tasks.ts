@@ -22,7 +22,10 @@ interface TasksParts {
 
 const RUNNING = 'running/';
 const RESULT = 'result/';
+/** Before the type of the result, of a command that waits for its turn. */
+const WAITS = 'waits ';
 const NOBODY_KNOWS = 'the proxy ended while this command ran: nobody knows whether it was done, look at the machine';
+const NOT_ITS_TURN = 'not run: the proxy ended before it was its turn';
 
 type Verdict = Pick<TaskResult, 'status' | 'info'>;
 const failed = (info: string): Verdict => ({ status: -1, info });
@@ -57,13 +60,24 @@ export class Tasks {
   /** Takes up what an earlier process has left. @throws StateError */
   async recover(): Promise<void> {
     for (const [key, value] of await this.#kept(RESULT)) this.#results.set(key, JSON.parse(value) as TaskResult);
-    for (const [key, type] of await this.#kept(RUNNING)) {
+    await Promise.all((await this.#kept(RUNNING)).map(async ([key, noted]) => {
       const name = key.slice(RUNNING.length);
       const [parent = ''] = name.split('/');
       // where the end came between the result and this, there is a result
-      if (!this.#results.has(RESULT + name)) await this.#finish(name, { type: type === '0' ? 0 : 3, parent_taskid: Number(parent), clock: seconds(), ...failed(NOBODY_KNOWS) });
+      if (!this.#results.has(RESULT + name)) await this.#finish(name, { type: noted.endsWith('0') ? 0 : 3, parent_taskid: Number(parent), clock: seconds(), ...await this.#leftBehind(name, noted) });
       await this.#parts.kv.delete(key);
-    }
+    }));
+  }
+
+  /** What is known of a command that an earlier process was not done with. It is not run any more. @throws StateError */
+  async #leftBehind(name: string, noted: string): Promise<Verdict> {
+    const { once } = this.#parts;
+    const key = `task/${name}`;
+    const began = await once.begin(key);
+    if (!began.begun) return began.ended ? JSON.parse(began.result) as Verdict : failed(NOBODY_KNOWS);
+    const verdict = failed(noted.startsWith(WAITS) ? NOT_ITS_TURN : NOBODY_KNOWS);
+    await once.end(key, JSON.stringify(verdict));
+    return verdict;
   }
 
   /** @param origin the server's address */
@@ -120,8 +134,12 @@ export class Tasks {
 
   /** @returns undefined where its result is there already, or comes from whoever runs it now */
   async #once(command: RemoteCommand, name: string, origin: string): Promise<Verdict | undefined> {
-    const { once } = this.#parts;
-    const leave = await this.#places.take(this.#aborter.signal).catch(() => undefined);
+    const { once, kv } = this.#parts;
+    const isNext = this.#places.taken < ZABBIX_COMMANDS;
+    const place = this.#places.take(this.#aborter.signal).catch(() => undefined);
+    // the server has handed it over, and would wait in vain
+    if (!isNext) kv.set(RUNNING + name, `${WAITS}${resultTypeOf(command)}`).catch(() => undefined);
+    const leave = await place;
     try {
       if (this.#running.has(name)) return undefined;
       const key = `task/${name}`;
