@@ -32,8 +32,8 @@ export const ZABBIX_CLOCK_BACK = 1000;
 /** Rows of discovery, and of registration, that wait to be sent; beyond them the oldest are dropped, and found again at the next look. And how many go in one message. */
 export const ZABBIX_ROWS_KEPT = 20_000;
 export const ZABBIX_ROWS_SENT = 5000;
-/** Commands that run at a time, and that wait for that. */
-export const ZABBIX_COMMANDS = 16;
+/** Commands that run at a time, most of which wait for machines that may hang: others are not to wait for them. And those that wait for that. */
+export const ZABBIX_COMMANDS = 1000;
 export const ZABBIX_COMMANDS_WAITING = 1000;
 /** Results of tasks that go in one message, and characters of one. */
 export const ZABBIX_RESULTS_SENT = 100;
