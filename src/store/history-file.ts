@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { makeFolder } from '../kit/folders.js';
 import { HISTORY_REMOVED, STORE_LOCK_TIMEOUT } from '../kit/limits.js';
 import { openSqlite, type Sqlite, type Value } from './sqlite.js';
-import type { OpenStoreFile, Operations } from './store-file.js';
+import { NOT_BEGUN, type OpenStoreFile, type Operations } from './store-file.js';
 
 /** The side of the thread of history.ts: rows in the order of their numbers, a stream for each namespace. */
 
@@ -72,8 +72,11 @@ class Streams {
     this.#begin.run(namespace, session);
   }
 
+  /** @throws Error {@link NOT_BEGUN} */
   of(namespace: Value): Head {
-    return this.#read.get(namespace) as Head;
+    const head = this.#read.get(namespace) as Head | undefined;
+    if (head === undefined) throw new Error(NOT_BEGUN);
+    return head;
   }
 
   /** Prepares a change of columns of a head; the number of the stream is the last parameter. */

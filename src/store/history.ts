@@ -3,6 +3,7 @@ import { HISTORY_APPEND_SIZE, HISTORY_AWAY, HISTORY_NOTE_SIZE, HISTORY_PAGE } fr
 import type { Head } from './history-file.js';
 import type { Value } from './sqlite.js';
 import { StateError } from './state-error.js';
+import { NOT_BEGUN } from './store-file.js';
 
 /**
  * Values on their way to a receiver that may lose what it has acknowledged: they stay for a while after that, and are
@@ -47,7 +48,10 @@ export interface HistoryBounds {
 
 type Ask = (operation: string, args: readonly Value[], durable: boolean) => Promise<unknown>;
 
-/** One stream of values. All may throw {@link StateError}. */
+/**
+ * One stream of values. All may throw {@link StateError}. Where somebody has taken the file away, what is asked first
+ * fails, and then a stream of another session begins: {@link History.open} tells.
+ */
 export class History {
   readonly #namespace: string;
   readonly #ask: Ask;
@@ -57,10 +61,17 @@ export class History {
 
   constructor(namespace: string, ask: Ask) {
     this.#namespace = namespace;
-    this.#ask = ask;
+    this.#ask = async (...question) => {
+      try {
+        return await ask(...question);
+      } catch (error) {
+        if ((error as Error).message.includes(NOT_BEGUN)) this.#opening = undefined;
+        throw error;
+      }
+    };
   }
 
-  /** Makes the stream where it is not there yet, and begins an epoch: once in the life of this object, all else does it too. */
+  /** Makes the stream where it is not there yet, and begins an epoch: once in the life of this object and of its file, all else does it too. */
   open(): Promise<HistoryPosition> {
     this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = undefined;

@@ -44,3 +44,6 @@ export type Answer = { readonly results: readonly unknown[] } | { readonly failu
 
 /** Tells a thread to close its file and to end. */
 export const CLOSE = 'close';
+
+/** Why an operation failed on a file of values that is not the one in which its stream was begun: it was taken away meanwhile. */
+export const NOT_BEGUN = 'another file is in its place';

@@ -2,9 +2,10 @@ import type { Counter, Metrics, Sample } from '../../kit/metrics.js';
 
 /**
  * Why a value never gets to a server. `limit`: it was not taken within the buffer's age or size; `item gone`: the server does
- * not want it any more; `shutdown`: it could not be kept until the end; `too large`: it could not be kept at all.
+ * not want it any more; `shutdown`: it could not be kept until the end; `too large`: it could not be kept at all;
+ * `taken away`: somebody has removed the file.
  */
-export type DropReason = 'limit' | 'item gone' | 'shutdown' | 'too large';
+export type DropReason = 'limit' | 'item gone' | 'shutdown' | 'too large' | 'taken away';
 
 /** What a gateway tells of itself, to those who collect figures and to the item `argo.proxy[…]`. */
 export interface ProxyFigures {

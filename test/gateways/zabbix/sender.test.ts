@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { SLICE } from '../../../src/kit/limits.js';
@@ -219,6 +219,28 @@ await t.test('a disk that cannot be written keeps nothing, and holds up nothing 
   t.same(rowsOf(await sender.compose()).map(({ itemid }) => itemid), ['3']);
   t.same(counts, { kept: 1, sent: 0, dropped: {} });
   t.same(logged, ['error values for Zabbix cannot be read', 'info values for Zabbix can be read again']);
+});
+
+await t.test('where the file is taken away another begins, of another session, and nothing of the old one is noted in it', async (t) => {
+  const folder = scratch(t);
+  const { values, sender, state, counts, logged } = half(t, folder);
+  await values.values(Array.from({ length: 5 }, () => value('1', 'old')));
+  sender.settle(await sender.compose(), SUCCESS);
+  await values.values(Array.from({ length: 3 }, () => value('1', 'old')));
+  const onItsWay = await sender.compose();
+  for (const name of readdirSync(folder)) if (name.startsWith('history.')) rmSync(join(folder, name));
+  // after any failure the file is opened anew
+  await t.rejects(state.history('another').append('no JSON'));
+  await t.rejects(values.values([value('1', 'new')]), /another file is in its place/);
+  await values.values([value('1', 'new'), value('2', 'new')]);
+  sender.settle(onItsWay, SUCCESS);
+  const next = await sender.compose();
+  t.same(rowsOf(next).map(({ id, value: text }) => [id, text]), [[1, 'new'], [2, 'new']]);
+  t.not(next.parts.session, onItsWay.parts.session);
+  sender.settle(next, SUCCESS);
+  t.equal(values.backlog, 0);
+  t.same(counts, { kept: 10, sent: 7, dropped: { 'taken away': 3 } });
+  t.match(logged, ['warn the file with the values for Zabbix was taken away; others are kept in a new one']);
 });
 
 await t.test('reports stay until they have arrived', async (t) => {

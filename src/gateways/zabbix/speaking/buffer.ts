@@ -69,15 +69,17 @@ export class ValueBuffer {
     return this.#acknowledged;
   }
 
-  /** @throws StateError */
+  /** Also takes up that another file has begun, where somebody has taken away the one before. @throws StateError */
   async open(): Promise<void> {
-    if (this.#stamps !== undefined) return;
     const { session, epoch, last, acknowledged, delivered } = await this.#parts.history.open();
+    if (this.#stamps !== undefined && session === this.#session) return;
+    if (this.#stamps !== undefined) this.#lose(this.#last - Math.max(this.#acknowledged, this.#delivered));
     this.#session = session;
-    this.#last = Math.max(this.#last, last);
-    this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
-    this.#delivered = Math.max(this.#delivered, delivered);
+    this.#last = last;
+    this.#acknowledged = acknowledged;
+    this.#delivered = delivered;
     this.#stamps = new Stamps(epoch);
+    if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => void this.trim(), ZABBIX_TRIM_EVERY);
     this.#timer.unref();
   }
@@ -154,6 +156,11 @@ export class ValueBuffer {
       if (now.gone === gone) return;
       gone = now.gone;
     }
+  }
+
+  #lose(count: number): void {
+    if (count > 0) this.#parts.dropped('taken away', count);
+    this.#parts.log('warn', 'the file with the values for Zabbix was taken away; others are kept in a new one', { lost: count });
   }
 
   #tell(dropped: number): void {

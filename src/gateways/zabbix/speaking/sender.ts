@@ -72,7 +72,9 @@ export class Sender {
   #isBroken = false;
   /** the greatest number that was counted: what is sent again is not counted again */
   #counted = 0;
-  readonly #tail = new Tail();
+  #tail = new Tail();
+  /** of the buffer, when values were last read of it */
+  #session = '';
   /** when the server last took what there was of values, on the clock of performance.now() */
   #settledAt = 0;
 
@@ -107,7 +109,7 @@ export class Sender {
     const [part, results] = [reports.next(), tasks.next()];
     const hasMore = upTo !== undefined && read > 0 && buffer.backlog > upTo - buffer.acknowledged;
     return {
-      parts: { session: buffer.session, ...part, results, history, ...(hasMore && { more: true }), ...now() },
+      parts: { session: upTo === undefined ? buffer.session : this.#session, ...part, results, history, ...(hasMore && { more: true }), ...now() },
       reports: part, results, upTo, values: count, leftOut, newlyLeftOut,
     };
   }
@@ -115,7 +117,7 @@ export class Sender {
   /** The values of the next message, where they are as many as one takes and all goes well: the very array that will be in its parts. */
   async next(): Promise<Pick<DataParts, 'session' | 'history'> | undefined> {
     const values = await this.#ahead?.values.catch(() => undefined);
-    return values && values.count > 0 ? { session: this.#parts.buffer.session, history: values.history } : undefined;
+    return values && values.count > 0 ? { session: this.#session, history: values.history } : undefined;
   }
 
   /** Results of tasks alone. */
@@ -138,13 +140,13 @@ export class Sender {
   }
 
   /** What the server said to a message. */
-  settle({ reports, results, upTo, values, leftOut, newlyLeftOut }: Shipment, { accepted, upload }: ServerAnswer): void {
+  settle({ parts: { session }, reports, results, upTo, values, leftOut, newlyLeftOut }: Shipment, { accepted, upload }: ServerAnswer): void {
     if (upload !== undefined) this.#setUpload(upload);
     if (!accepted) return;
     const parts = this.#parts;
     parts.reports.done(reports);
     parts.tasks.done(results);
-    if (upTo === undefined) return;
+    if (upTo === undefined || session !== parts.buffer.session) return;
     this.#settledAt = performance.now();
     if (values + leftOut === 0) return;
     const isNew = upTo > this.#counted;
@@ -184,6 +186,7 @@ export class Sender {
     const { buffer, log } = this.#parts;
     try {
       await buffer.open();
+      if (buffer.session !== this.#session) this.#beginAnew(buffer.session);
       if (this.#isInDoubt) {
         this.#ahead = undefined;
         await buffer.stepBack();
@@ -201,6 +204,15 @@ export class Sender {
       this.#isBroken = true;
       return undefined;
     }
+  }
+
+  /** Numbers that were known are those of another file. */
+  #beginAnew(session: string): void {
+    this.#session = session;
+    this.#ahead = undefined;
+    this.#counted = 0;
+    this.#tail = new Tail();
+    this.#isInDoubt = true;
   }
 
   /** @returns undefined where there is no tail, or not enough room for it in one message with all that is new */
