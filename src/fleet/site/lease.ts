@@ -80,6 +80,8 @@ interface Observed {
   readonly message: LeaseMessage | undefined;
   /** on the steady clock: since when it is unchanged */
   readonly since: number;
+  /** on the steady clock: when it was looked at last */
+  readonly looked: number;
 }
 
 /** One lease, which a site wants to hold for as long as it runs. */
@@ -127,9 +129,7 @@ export class SiteLease implements Lease {
 
   get left(): number {
     if (this.#asked === undefined || this.#ending.signal.aborted) return 0;
-    // were the clock that people set put ahead, it would be given up for a while, which harms nobody
-    const gone = Math.max(this.#clocks.steady() - this.#asked.steady, this.#clocks.now() - this.#asked.now);
-    return Math.max(0, this.#times.ttl - this.#times.margin - gone);
+    return Math.max(0, this.#times.ttl - this.#times.margin - this.#gone(this.#asked));
   }
 
   get trouble(): string | undefined {
@@ -176,6 +176,7 @@ export class SiteLease implements Lease {
   /** Where that does not arrive, others wait for its end. */
   async #release(): Promise<void> {
     await this.#running;
+    this.#forgetIfOver();
     const revision = this.#revision;
     if (revision !== undefined) await this.#parts.bucket.update(this.#key, this.#message({ released: true }), revision).catch(() => undefined);
   }
@@ -186,6 +187,7 @@ export class SiteLease implements Lease {
       const began = this.#clocks.steady();
       let pause: number;
       try {
+        this.#forgetIfOver();
         if (this.#revision !== undefined) await this.#write(this.#revision);
         else await this.#observe();
         this.#failure = undefined;
@@ -209,7 +211,7 @@ export class SiteLease implements Lease {
     // one that was given up long ago, and that somebody has put back, is no word of who has it now
     const isFree = message?.released === true && !isOlder(message, this.#known);
     if (message && !isOlder(message, this.#known)) this.#known = message;
-    if (!this.#observed || !isSame(this.#observed.entry, entry)) this.#observed = { entry, message, since: now };
+    this.#observed = { entry, message, since: this.#sinceWhen(entry, now), looked: now };
     // also one that is not there may have been taken away from a holder that does not know of it yet
     if (!isFree && now - this.#observed.since < this.#times.ttl) return;
     this.#term = this.#known.term + 1;
@@ -241,8 +243,33 @@ export class SiteLease implements Lease {
     if (this.#adopt(entry, message)) return;
     this.#asked = this.#revision = undefined;
     this.#open.clear();
-    this.#observed = { entry, message, since: this.#clocks.steady() };
+    const now = this.#clocks.steady();
+    this.#observed = { entry, message, since: now, looked: now };
     this.#end();
+  }
+
+  /**
+   * Since when it is as it is now. What was not looked at for as long as a holder may leave it may have been another's meanwhile, and
+   * have been put back as it was: by that other one it is held still.
+   */
+  #sinceWhen(entry: KeyEntry | undefined, now: number): number {
+    const before = this.#observed;
+    const isSeen = before !== undefined && now - before.looked <= this.#times.renew;
+    return isSeen && isSame(before.entry, entry) ? before.since : now;
+  }
+
+  /** How long ago that was. Were the clock that people set put ahead, a lease would be given up for a while, which harms nobody. */
+  #gone({ steady, now }: Moment): number {
+    return Math.max(this.#clocks.steady() - steady, this.#clocks.now() - now);
+  }
+
+  /**
+   * Who has not written for a whole term is as anybody else: another one may have it by now, and in a bucket that was made anew or put
+   * back even under the revision that was ours.
+   */
+  #forgetIfOver(): void {
+    if (this.#asked === undefined || this.#gone(this.#asked) < this.#times.ttl) return;
+    this.#asked = this.#revision = undefined;
   }
 
   /** Takes what is there for an own write, where it is one. */

@@ -280,6 +280,58 @@ void t.test('a bucket that counts from the beginning again is not taken for one 
   await other.lease.close();
 });
 
+void t.test('one that stood still does not write over what another has written under the same revision', async (t) => {
+  const { hub, one, other } = await holderAndOther();
+  const most = watched([one, other]);
+  await until(() => hub.store.get(LEASES_BUCKET, 'san1')!.revision > 8, 'it to be renewed');
+  one.bus.hangs = true;
+  const { revision } = hub.store.get(LEASES_BUCKET, 'san1')!;
+  hub.store.empty(LEASES_BUCKET);
+  await until(() => other.isHeld && hub.store.get(LEASES_BUCKET, 'san1')?.revision === revision, 'the other to have come to that revision');
+  one.bus.hangs = false;
+  await until(() => one.lease.holder === 'paris', 'the one to know of it');
+  t.equal(most(), 1);
+  t.ok(other.isHeld);
+  await Promise.all([one.lease.close(), other.lease.close()]);
+  t.match(value(hub), { site: 'paris', released: true });
+});
+
+void t.test('one that stood still, and ends, does not give up what another holds under the same revision', async (t) => {
+  const { hub, one, other } = await holderAndOther();
+  await until(() => hub.store.get(LEASES_BUCKET, 'san1')!.revision > 8, 'it to be renewed');
+  one.bus.hangs = true;
+  const { revision } = hub.store.get(LEASES_BUCKET, 'san1')!;
+  hub.store.empty(LEASES_BUCKET);
+  await until(() => other.isHeld && hub.store.get(LEASES_BUCKET, 'san1')?.revision === revision, 'the other to have come to that revision');
+  one.bus.hangs = false;
+  await one.lease.close();
+  t.match(value(hub), { site: 'paris' });
+  t.notMatch(value(hub), { released: true });
+  await other.lease.close();
+});
+
+void t.test('one that could not look for a while does not take what was put back meanwhile for unchanged', async (t) => {
+  for (const isThere of [true, false]) {
+    const hub = new MemoryHub();
+    const [one, other] = [new Member(hub, 'berlin'), new Member(hub, 'paris')];
+    const most = watched([one, other]);
+    if (isThere) hub.store.put(LEASES_BUCKET, 'san1', sealed(signerOf('rome'), { v: 1, site: 'rome', incarnation: 'x', term: 1, beat: 1 }));
+    const before = hub.store.get(LEASES_BUCKET, 'san1');
+    other.lease.start();
+    await pass(3 * TIMES.look);
+    other.bus.hangs = true;
+    one.lease.start();
+    await until(() => one.isHeld, 'the one to hold it');
+    hub.store.empty(LEASES_BUCKET);
+    if (before !== undefined) t.equal(hub.store.put(LEASES_BUCKET, 'san1', before.value), before.revision);
+    other.bus.hangs = false;
+    await until(() => other.isHeld || one.isHeld, 'one of them to hold it');
+    await pass(3 * TIMES.ttl);
+    t.equal(most(), 1, isThere ? 'one that was there' : 'none');
+    await Promise.all([one.lease.close(), other.lease.close()]);
+  }
+});
+
 void t.test('the same site in another life is another holder', async (t) => {
   const hub = new MemoryHub();
   const one = new Member(hub, 'berlin');
