@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { PROVIDER_NAME } from '../config/schema.js';
 import { POWER_STATES } from '../drivers/driver.js';
 import { POWER_ACTIONS } from '../instances/operation-table.js';
-import { PHRASES, type Phrase } from '../kit/errors.js';
+import type { Phrase } from '../kit/errors.js';
 import { FLEET_CHUNK_MACHINES, FLEET_CHUNKS, FLEET_DETAIL, FLEET_MESSAGE, FLEET_PROVIDERS } from '../kit/fleet-limits.js';
 import { harmless, oneLine } from '../kit/text.js';
 
@@ -66,13 +66,14 @@ export type ResultMessage = v.InferOutput<typeof resultMessage>;
 /** Why an order is ended at the front, by the phrase of the reason there. */
 export const CANCELLED_BECAUSE: Partial<Readonly<Record<Phrase, string>>> = { 'NOT ALLOWED': 'forbidden', TIMEOUT: 'late', 'SHUTTING DOWN': 'ended' };
 
-const phrase = v.picklist(Object.keys(PHRASES) as [Phrase, ...Phrase[]]);
+/** One of the table, as its site has it: a newer one may have more. */
+const phrase = v.pipe(v.string(), v.regex(/^[A-Z][A-Z ]{0,39}$/, 'it is no reason for a failure'));
 /** `front`: who had signed what is answered; left out where the site does not know who that was. */
 const answerBase = { v: version, id, incarnation: id, front: v.optional(name) };
 
 /**
  * What a site answers. A front passes over what names another front: a stolen key of that one may have had it signed.
- * `running`: it is under way, further answers follow. `ended`: it is so, or was already. `failed`: with a phrase of the table.
+ * `running`: it is under way, further answers follow. `ended`: it is so, or was already. `failed`: with a phrase of the site's table.
  * `none`: an order of that id was never begun, and never will be. `lost`: it was begun by a process that has ended, and nobody
  * knows more; `observed` is what was read since. `value`: what was asked for, as `writeValue` of values.ts writes it.
  */

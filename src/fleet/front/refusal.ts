@@ -6,17 +6,19 @@ import { cleanDetail, type AnswerMessage } from '../messages.js';
 
 export type Failure = Extract<AnswerMessage, { readonly state: 'failed' }>;
 
-/** What is about the machine, and so true here as well. The others are about a connection to the site, or a line typed there. */
-const PASSED_ON: ReadonlySet<Phrase> = new Set<Phrase>([
+/** What is about the machine, and so true here as well. The others are about a connection to the site, or a line typed there, or of a newer server. */
+const PASSED_ON: ReadonlySet<string> = new Set<Phrase>([
   'NOT ALLOWED', 'BAD REQUEST', 'NO SUCH INSTANCE', 'NO SUCH PROVIDER', 'NOT SUPPORTED', 'WRONG STATE', 'BUSY', 'TIMEOUT', 'UNREACHABLE', 'ACCESS DENIED',
   'HOST KEY CHANGED', 'CERTIFICATE REJECTED', 'NEEDS ANSWER', 'FAILED', 'UNCERTAIN', 'AUDIT UNAVAILABLE', 'INTERNAL ERROR',
 ]);
+
+const isPassedOn = (phrase: string): phrase is Phrase => PASSED_ON.has(phrase);
 
 export function errorOf(site: string, { phrase, detail, whole }: Failure): ArgoError {
   const words = cleanDetail(detail);
   // it says so where nothing was sent: the server that ends is not this one
   if (phrase === 'SHUTTING DOWN') return nothingDone(site, 'its server is ending');
-  if (!PASSED_ON.has(phrase)) return new ArgoError('FAILED', `site ${site}: ${phrase}${words === '' ? '' : `: ${words}`}`);
+  if (!isPassedOn(phrase)) return new ArgoError('FAILED', `site ${site}: ${phrase}${words === '' ? '' : `: ${words}`}`);
   if (words === '') return new ArgoError(phrase, `at site ${site}`);
   return whole === undefined ? new ArgoError(phrase, words) : guarded(phrase, words, cleanDetail(whole));
 }

@@ -1,5 +1,5 @@
 import type * as v from 'valibot';
-import { toArgoError, wordsOf } from '../../kit/errors.js';
+import { toArgoError, wordsOf, type Phrase } from '../../kit/errors.js';
 import { FLEET_ORDER_SIZE } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { RefusalLog } from '../../kit/refusal-log.js';
@@ -34,7 +34,7 @@ export function failure(thrown: unknown): Answer {
 
 export type Refusal = Extract<Answer, { state: 'failed' }>;
 
-export const refused = (phrase: Refusal['phrase'], detail: string): Refusal => ({ state: 'failed', phrase, detail });
+export const refused = (phrase: Phrase, detail: string): Refusal => ({ state: 'failed', phrase, detail });
 
 export interface DoorParts {
   /** the site's name */

@@ -347,6 +347,8 @@ void t.test('what a site says of a failure is harmless here', async (t) => {
     [{ state: 'failed', phrase: 'SHUTTING DOWN', detail: '' }, 'UNREACHABLE: site berlin: its server is ending; nothing was done'],
     [{ state: 'failed', phrase: 'NOT AUTHENTICATED', detail: 'x' }, 'FAILED: site berlin: NOT AUTHENTICATED: x'],
     [{ state: 'failed', phrase: 'INTERNAL ERROR', detail: '' }, 'INTERNAL ERROR: at site berlin'],
+    // as a newer server may have it
+    [{ state: 'failed', phrase: 'OUT OF PAPER', detail: 'tray 2; nothing was done' }, 'FAILED: site berlin: OUT OF PAPER: tray 2; nothing was done'],
   ];
   for (const [said, message] of cases) {
     const { site, power } = await world(t);
