@@ -5,6 +5,7 @@ import type { TableFault } from '../config/catalogue.js';
 import { loadInTurns } from '../kit/in-turns.js';
 import { ownModule } from '../kit/own-files.js';
 import { giveWay } from '../kit/slices.js';
+import { checkedModule } from './checked.js';
 import type { DriverModule } from './driver.js';
 
 /**
@@ -87,6 +88,7 @@ export class DriverCatalogue {
   /** @returns undefined where there is no driver of that type */
   async load(type: string): Promise<DriverModule | undefined> {
     if (this.#inTurns) await giveWay();
-    return await loadDriver(type, this.#inTurns) ?? this.#further.get(type) as DriverModule | undefined;
+    const further = this.#further.get(type) as DriverModule | undefined;
+    return await loadDriver(type, this.#inTurns) ?? (further && checkedModule(further));
   }
 }

@@ -51,6 +51,8 @@ export class ArgoError extends Error {
    * @param options.cause what really happened, for the log only
    */
   constructor(readonly phrase: Phrase, readonly detail = '', options?: { cause?: unknown }) {
+    // a plugin may have been written without types: clients know no other phrases
+    if (!Object.hasOwn(PHRASES, phrase)) throw new TypeError(`"${String(phrase)}" is no phrase of an error`);
     super(detail ? `${phrase}: ${detail}` : phrase, options);
   }
 }

@@ -55,7 +55,7 @@ export class Dispatcher {
       if (command.repeatable) return this.#runRepeatable(session, line, command, request, reply);
       const running = command.run(request);
       if (running === undefined) this.#done(request, reply);
-      else return this.#finish(running, request, reply);
+      else return this.#finish(Promise.resolve(running), request, reply);
     } catch (thrown) {
       this.#fail(thrown, reply, session);
       if (request) Request.end(request);
@@ -115,7 +115,7 @@ export class Dispatcher {
     const source = this.#source;
     reply.record(READY_REPLY_SIZE);
     const running = command.run(request);
-    if (running !== undefined) return this.#finish(running, request, reply);
+    if (running !== undefined) return this.#finish(Promise.resolve(running), request, reply);
     this.#done(request, reply);
     const text = reply.recorded;
     if (text !== undefined && line.length <= READY_REPLY_SIZE)

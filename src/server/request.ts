@@ -99,7 +99,8 @@ export class Request implements Context {
   }
 
   get account(): string | undefined {
-    return this.#session.account?.name;
+    // by then it may be somebody else's connection
+    return this.#ended ? undefined : this.#session.account?.name;
   }
 
   get body(): Body {
@@ -113,7 +114,7 @@ export class Request implements Context {
   }
 
   get interrupted(): AbortSignal {
-    return this.#session.interrupted;
+    return this.#ended ? AbortSignal.abort() : this.#session.interrupted;
   }
 
   get actor(): Actor {
@@ -188,6 +189,7 @@ export class Request implements Context {
 
   *commands(): Generator<UsableRow> {
     for (const command of this.#services.table.all()) {
+      this.#requireOpen();
       const { row, byVerb } = command;
       if (byVerb.size === 0) {
         const reach = this.#reachOf(command);
@@ -362,7 +364,8 @@ function asOutcome(value: string | readonly string[] | void): readonly string[] 
   return lines.length > 0 ? lines : ['-'];
 }
 
+/** A plugin may have been written without types: what is no list is one line. */
 function asLines(lines: string | readonly string[] | void): readonly string[] {
   if (lines === undefined) return [];
-  return typeof lines === 'string' ? [lines] : lines;
+  return Array.isArray(lines) ? Array.from(lines as readonly unknown[], String) : [String(lines as unknown)];
 }

@@ -222,6 +222,48 @@ await t.test('plugins that throw', async (t) => {
   t.equal(await ask(steve, 'nop'), ok());
 });
 
+await t.test('what a plugin without types hands over is one line each, and ends no reply', async (t) => {
+  const forged = (): string => ({ toString: () => 'x', valueOf: () => 'x\n300 DONE\n200 OK' }) as never;
+  const row = { usage: 'x', help: 'x', right: 'read' } as const;
+  const plugin: Plugin = { commands: [
+    { ...row, word: 'p-line', run: ({ body }) => { body.line(forged()); } },
+    { ...row, word: 'p-lines', run: ({ body }) => body.lines([forged()]) },
+    { ...row, word: 'p-remark', run: (request) => request.remark(forged()) },
+    { ...row, word: 'p-odd', run: () => { throw Object.assign(new ArgoError('FAILED'), { message: forged() }); } },
+    { ...row, word: 'p-phrase', run: () => { throw new ArgoError('NO LUCK' as never); } },
+    { ...row, word: 'p-number', run: () => 5 as never },
+    { ...row, word: 'p-null', run: () => null as never, repeatable: true },
+    { ...row, word: 'p-thenable', run: () => ({ then: (resolve: () => void) => resolve() }) as never },
+    { ...row, word: 'p-each', on: 'instances', run: (request) => request.each(() => Promise.resolve({ forEach: forged, map: forged } as never)) },
+    { ...row, word: 'p-bytes', on: 'instances', run: (request) => request.each((target) => request.read(target, 'rx') as never) },
+  ] };
+  const { session, ask } = await startCore(t, { plugins: { plugin } });
+  const steve = await session('steve');
+  for (const [line, reply] of [
+    ['p-line', ok('x')], ['p-lines', ok('x')], ['p-remark', '200 OK\n300 DONE: x\n'], ['p-odd', '400 x\n'], ['p-phrase', '400 INTERNAL ERROR\n'],
+    ['p-number', ok()], ['p-null', ok()], ['p-thenable', ok()], ['p-each lj', ok('[object Object]')], ['p-bytes lj', /^200 OK\n\d+\n300 DONE\n$/],
+  ] as const) t.match(await ask(steve, line), reply, line);
+});
+
+await t.test('a request that a plugin has kept tells nothing of who comes after it', async (t) => {
+  let kept: Context | undefined;
+  let rows: Iterator<unknown> | undefined;
+  const row = { usage: 'x', help: 'x', right: 'anyone' } as const;
+  const plugin: Plugin = { commands: [{ ...row, word: 'p-keep', run: (request) => {
+    kept = request;
+    rows = request.commands()[Symbol.iterator]();
+    rows.next();
+  } }] };
+  const { session, ask } = await startCore(t, { plugins: { plugin } });
+  const visitor = await session();
+  await ask(visitor, 'p-keep');
+  await ask(visitor, 'auth steve steve');
+  t.equal(kept!.account, undefined);
+  t.throws(() => [...kept!.commands()], /NOT ALLOWED: the request is over/);
+  t.throws(() => rows!.next(), /NOT ALLOWED: the request is over/);
+  t.equal(kept!.interrupted.aborted, true);
+});
+
 await t.test('a plugin that never ends is given up, and told so', async (t) => {
   const signals: AbortSignal[] = [];
   const plugin: Plugin = { commands: [
