@@ -9,6 +9,7 @@ import { asTold, mayKnow } from '../instances/subscription.js';
 import { plainAddress } from '../kit/addresses.js';
 import { ArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import { harmless } from '../kit/text.js';
 import type { Accounts, Member } from './contract.js';
 
 const FOR_EVER = new AbortController().signal;
@@ -55,7 +56,7 @@ class GatewayMember implements Member {
   }
 
   actor(origin: string): ReturnType<Member['actor']> {
-    return this.#gate.actor({ identity: this.#identity, through: undefined, origin: `${origin} ${this.#gateway}` });
+    return this.#gate.actor({ identity: this.#identity, through: undefined, origin: `${harmless(String(origin))} ${this.#gateway}` });
   }
 }
 

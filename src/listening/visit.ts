@@ -1,12 +1,18 @@
-import type { IncomingMessage } from 'node:http';
+import { validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http';
 import { HTTP_BODY } from '../kit/limits.js';
 import { formatEndpoint } from '../kit/text.js';
 import { CLIENT_GONE, type Gone } from './gone.js';
 
 /** An answer instead of the one that was asked for. What it says is shown to the client. */
 export class HttpError extends Error {
+  /** @throws RangeError, TypeError where it could not be sent: somebody would wait for an answer in vain, or get lines that were no header's */
   constructor(readonly status: number, message: string, readonly headers: Readonly<Record<string, string>> = {}) {
     super(message);
+    if (!Number.isInteger(status) || status < 200 || status > 599) throw new RangeError(`${status} is no status of an answer`);
+    for (const name in headers) {
+      validateHeaderName(name);
+      validateHeaderValue(name, headers[name]!);
+    }
   }
 }
 

@@ -20,6 +20,14 @@ await t.test('who was let go of leaves nothing behind', async (t) => {
   }
 });
 
+await t.test('where somebody comes from is one line in the audit, whatever a gateway says of it', async (t) => {
+  const { authenticator, gate, audit } = await startCore(t);
+  const member = await accountsFor('web', authenticator, gate, () => undefined).login('steve', 'steve', '192.0.2.1');
+  const { instances: [one] } = await member.actor('here').select(['lj']);
+  await member.actor('192.0.2.1:5\n2026-01-01 kim').power(one!, { action: 'pause', mode: 'soft', wait: false });
+  t.equal(audit.begun.at(-1)?.from, '192.0.2.1:5?2026-01-01 kim web');
+});
+
 await t.test('who is taken away is told what of it was', async (t) => {
   const token = `[[accounts.steve.tokens]]\nname = "script"\nhash = "${tokenHash(TOKEN)}"\ninstances = ["*"]\ncommands = ["*"]\n`;
   for (const [config, ofToken, ofLogin] of [

@@ -103,6 +103,8 @@ await t.test('faults of a handler, and bodies that are too long', async (t) => {
   const { url } = await mount(t, http, '/', async (request, response, { body }) => {
     if (request.url === '/no') throw new HttpError(409, 'not now', { 'x-why': 'so' });
     if (request.url === '/fault') throw new Error('a secret');
+    if (request.url === '/status') throw new HttpError(200_000, 'x');
+    if (request.url === '/header') throw new HttpError(302, 'x', { location: '/\r\nset-cookie: a=b' });
     response.end(String((await body()).length));
   });
   const refused = await fetch(`${url}/no`);
@@ -111,6 +113,10 @@ await t.test('faults of a handler, and bodies that are too long', async (t) => {
   t.equal(fault.status, 500);
   t.notMatch(await fault.text(), 'secret');
   t.ok(logged.includes('request failed'));
+  for (const path of ['/status', '/header']) {
+    const unsendable = await fetch(`${url}${path}`);
+    t.same([unsendable.status, unsendable.headers.get('set-cookie')], [500, null], path);
+  }
   t.equal(await (await fetch(url, { method: 'POST', body: 'x'.repeat(1000) })).text(), '1000');
   t.equal((await fetch(url, { method: 'POST', body: 'x'.repeat(HTTP_BODY + 1) })).status, 413);
 });
