@@ -4,6 +4,7 @@ import type { PowerRequest, PreviewRequest, PreviewRow, OrderRow } from '../../g
 import { onceKey, post, wordsOf } from '../io/http.js';
 import type { Preview } from '../model/answers.js';
 import { buttonOf, hasWays, modeOf, sortedPreview, sums, titleOf, waysOf, ACTIONS, type Way } from '../model/orders.js';
+import { typed } from '../../kit/text.js';
 import { number, plural } from '../model/words.js';
 import { store, useStore, type OrderDraft } from '../store.js';
 import { Dialog } from './dialog.js';
@@ -27,7 +28,7 @@ function usePreview({ action, names }: OrderDraft, way: Way['id'], seconds: numb
       const now = names.map((name) => { const at = fleet?.named(name); return at === undefined ? 'gone' : fleet!.stateOf(at); }).join();
       if (now === asked || isLost) return;
       asked = now;
-      const body: PreviewRequest = { targets: names, action, ...(hasWays(action) ? { mode: modeOf(way, seconds) } : {}) };
+      const body: PreviewRequest = { targets: names.map(typed), action, ...(hasWays(action) ? { mode: modeOf(way, seconds) } : {}) };
       try {
         const { rows } = await post<Preview>('power/preview', body, end.signal);
         setState({ rows });
@@ -101,7 +102,7 @@ function useSending(draft: OrderDraft): { readonly send: (request: Omit<PowerReq
     setBusy(true);
     setWrong('');
     try {
-      const task = await post<OrderRow>('power', { ...request, action: draft.action, targets: draft.names, once: once.current } satisfies PowerRequest);
+      const task = await post<OrderRow>('power', { ...request, action: draft.action, targets: draft.names.map(typed), once: once.current } satisfies PowerRequest);
       const known = store.known?.tasks.get(task.id);
       // the feed may have been quicker
       store.setTask(known ?? task);

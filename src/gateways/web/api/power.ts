@@ -4,6 +4,8 @@ import type { PowerOrder } from '../../../instances/order.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
 import { ORDER_TARGETS, PREVIEW_TIMEOUT } from '../../../kit/api-limits.js';
 import { isPattern } from '../../../kit/patterns.js';
+import { splitWords } from '../../../kit/words.js';
+import type { TypedName } from '../../../instances/view.js';
 import type { PreviewRow } from '../messages.js';
 import { route, type Route } from './route.js';
 import * as shapes from './shapes.js';
@@ -11,17 +13,32 @@ import { orderAnswer } from './tasks.js';
 
 /** The routes about power: what an order would do, and orders for many. How they go on is told with all tasks. */
 
+/** A target in the quotes of the line protocol, in which it means itself alone; undefined where it is not one. */
+function inItsQuotes(text: string): string | undefined {
+  if (!text.startsWith('"')) return undefined;
+  try {
+    const [word, second] = splitWords(text);
+    return second === undefined && word?.quoted === true ? word.text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
- * What is meant. A machine may be called what would be a pattern: its exact name then means that machine, since the page
- * sends names as they are shown, and such a machine must not stand for others.
- * @throws ArgoError
+ * A target as it is meant. A machine may be called what would be a pattern: its exact name then means that machine, and
+ * stands for no others where several have it. One that may be gone by now is to be sent in quotes, as the page does.
  */
+async function meant(actor: Actor, text: string): Promise<TypedName> {
+  const quotedName = inItsQuotes(text);
+  if (quotedName === undefined && !isPattern(text)) return { text, quoted: false };
+  const isName = await actor.select([{ text, quoted: true }]).then(() => true, (thrown: unknown) => toArgoError(thrown).phrase === 'AMBIGUOUS');
+  return !isName && quotedName !== undefined ? { text: quotedName, quoted: true } : { text, quoted: isName };
+}
+
+/** @throws ArgoError */
 async function chosen(actor: Actor, targets: readonly string[]): Promise<readonly InstanceInfo[]> {
   const words = [];
-  for (const text of targets) {
-    const isName = isPattern(text) && await actor.select([{ text, quoted: true }]).then(() => true, () => false);
-    words.push({ text, quoted: isName });
-  }
+  for (const text of targets) words.push(await meant(actor, text));
   const { instances } = await actor.select(words);
   if (instances.length > ORDER_TARGETS) throw new ArgoError('BAD REQUEST', `${instances.length} targets are selected; ${ORDER_TARGETS} can be`);
   return instances;

@@ -68,6 +68,24 @@ await t.test('a machine is what its exact name says, also where that could be a 
   t.match(await call('steve', 'GET', '/instances/builder'), { state: 'on' });
 });
 
+await t.test('a name that could be a pattern never means others where several have it, and in quotes not where none has it', async (t) => {
+  const config = `${SEED_CONFIG.replace('"lj", "builder"', '"db1", "db[1]", "a b", "\\"q\\""')}[providers.lab]\ntype = "sim"\ninstances = ["db[1]"]\n`;
+  const { call } = await startApi(t, { config });
+  const order = (target: string): object => ({ targets: [target], action: 'stop', mode: 'hard', once: ONCE });
+  const preview = (target: string): Promise<unknown> => call('steve', 'POST', '/power/preview', { targets: [target], action: 'stop' });
+  for (const target of ['db[1]', '"db[1]"']) {
+    t.match(await preview(target), /^AMBIGUOUS: "demo\/db\[1\]", "lab\/db\[1\]"$/, target);
+    t.match(await call('steve', 'POST', '/power', order(target)), /^AMBIGUOUS/, target);
+  }
+  t.match(await preview('"db[12]"'), /^NO SUCH INSTANCE: db\[12\]/);
+  t.match(await preview('"demo/db*"'), /^NO SUCH INSTANCE/);
+  for (const [target, instance] of [
+    ['"demo/db[1]"', 'demo/db[1]'], ['demo/db[1]', 'demo/db[1]'], ['"db1"', 'demo/db1'], ['"a b"', 'demo/a b'], ['a b', 'demo/a b'], ['"q"', 'demo/"q"'], ['"\\"q\\""', 'demo/"q"'],
+  ] as const) t.match(await preview(target), { rows: [{ instance }] }, target);
+  t.match(await preview('"open'), /^NO SUCH INSTANCE/);
+  t.match(await preview('db[1-2]'), { rows: [{ instance: 'demo/db1' }] }, 'a pattern is one');
+});
+
 await t.test('a tenant learns what was done to its machines, and not by whom', async (t) => {
   const { call, ended } = await startApi(t);
   const { id } = await call('steve', 'POST', '/power', { targets: ['lj', 'dev'], action: 'stop', mode: 'hard', once: ONCE }) as OrderRow;
