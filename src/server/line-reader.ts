@@ -7,6 +7,8 @@ export type BadLine = ArgoError;
 const NOT_PLAIN = /[^\x20-\x7e\t\n\r]|\r(?!\n)/;
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/;
 const MORE_THAN_BLANKS = /[^ \t\r]/;
+/** The byte 255, which stands in no UTF-8: what was no telnet command, or one that did not end, has left it. */
+const IAC = '\xff';
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -97,6 +99,6 @@ function decode(line: string): string | BadLine {
     const text = UTF8.decode(Buffer.from(line, 'latin1'));
     return CONTROL.test(text) ? new ArgoError('BAD REQUEST', 'control characters') : text;
   } catch {
-    return new ArgoError('BAD REQUEST', 'not UTF-8');
+    return new ArgoError('BAD REQUEST', line.includes(IAC) ? 'not UTF-8: the byte 255 and no whole telnet command' : 'not UTF-8');
   }
 }

@@ -40,7 +40,7 @@ await t.test('characters of several bytes, whole and cut', async (t) => {
 
 await t.test('what is not UTF-8', async (t) => {
   for (const bytes of ['\xff', '\x80', '\xc3', '\xc3(', '\xed\xa0\x80', '\xf4\x90\x80\x80', '\xc0\x80', '\xe2\x82', 'list \xe9']) {
-    t.same(read([`${bytes}\nnop\n`]), ['!BAD REQUEST: not UTF-8', 'nop'], JSON.stringify(bytes));
+    t.same(read([`${bytes}\nnop\n`]), [`!BAD REQUEST: not UTF-8${bytes === '\xff' ? ': the byte 255 and no whole telnet command' : ''}`, 'nop'], JSON.stringify(bytes));
   }
 });
 
@@ -97,5 +97,5 @@ await t.test('many lines at a time, and a million bytes in one', async (t) => {
 });
 
 await t.test('a bad line between plain ones, and halves of it in plain chunks', async (t) => {
-  t.same(read(['no', 'p\xff', 'x\nnop\n', 'nop\r', '\nnop\r', 'x\n']), ['!BAD REQUEST: not UTF-8', 'nop', 'nop', '!BAD REQUEST: control characters']);
+  t.same(read(['no', 'p\xff', 'x\nnop\n', 'nop\r', '\nnop\r', 'x\n']), ['!BAD REQUEST: not UTF-8: the byte 255 and no whole telnet command', 'nop', 'nop', '!BAD REQUEST: control characters']);
 });

@@ -60,7 +60,7 @@ await t.test('every cut of the input gives the same replies', async (t) => {
   t.equal(lines, [
     '200 OK\r\nlj\r\nbuilder\r\ntest\r\ndev\r\n300 DONE\r\n', '200 OK\nlj\nbuilder\ntest\ndev\n300 DONE\n', '200 OK\r\n300 DONE\r\n', '200 OK\n300 DONE\n', '200 OK\r\non\r\n300 DONE\r\n',
     '200 OK\n300 DONE\n', lines.includes('200 OK\nlj: paused\ndev: on\n') ? '200 OK\nlj: paused\ndev: on\n300 DONE\n' : '200 OK\ndev: on\nlj: paused\n300 DONE\n', '400 UNKNOWN COMMAND: help lists the commands\r\n',
-    '200 OK\npaused\n300 DONE\n', '200 OK\r\n300 DONE\r\n', '400 NO SUCH INSTANCE: \xc3\xa9"\\\n', '400 BAD REQUEST: an open quote\n', '400 BAD REQUEST: not UTF-8\n', '400 BAD REQUEST: control characters\n',
+    '200 OK\npaused\n300 DONE\n', '200 OK\r\n300 DONE\r\n', '400 NO SUCH INSTANCE: \xc3\xa9"\\\n', '400 BAD REQUEST: an open quote\n', '400 BAD REQUEST: not UTF-8: the byte 255 and no whole telnet command\n', '400 BAD REQUEST: control characters\n',
     '400 BAD REQUEST: control characters\n', '400 LINE TOO LONG: more than 100 bytes\n', '200 OK\n300 DONE\n', /400 USAGE[^\n]*\n/.exec(lines)?.[0] ?? '', '200 OK\r\n300 DONE\r\n',
   ].join(''));
   const cuts = Array.from({ length: bytes.length - 1 }, (_, index) => index + 1);
@@ -365,12 +365,12 @@ await t.test('a subnegotiation that never ends leaves nobody without an answer',
   const { client } = await serve(t);
   const one = await client();
   one.send(Buffer.from('list\xff\xfa\x18\nlist\n', 'latin1'));
-  for (let count = 0; count < 2; count += 1) t.equal((await one.reply(WITHIN)).comment, 'BAD REQUEST: not UTF-8');
+  for (let count = 0; count < 2; count += 1) t.equal((await one.reply(WITHIN)).comment, 'BAD REQUEST: not UTF-8: the byte 255 and no whole telnet command');
   t.equal((await one.ask('nop')).code, 300);
   const two = await client();
   two.send(Buffer.from('\xff\xfanop\n', 'latin1'));
   two.end();
-  t.equal(await two.closed(WITHIN), '400 BAD REQUEST: not UTF-8\n');
+  t.equal(await two.closed(WITHIN), '400 BAD REQUEST: not UTF-8: the byte 255 and no whole telnet command\n');
 });
 
 await t.test('a session tells when its client has gone, once, and at once when it has already', async (t) => {
