@@ -44,12 +44,17 @@ export type EventType = (typeof EVENT_TYPES)[number];
 
 /** One event in the ring. */
 export interface ArgoEvent {
-  /** microseconds since 1970, made strictly increasing */
+  /** microseconds since 1970, made strictly increasing: where the clock is set back, it goes on from the latest time that it had */
   readonly at: number;
+  /** the time of day, where that is another. Milliseconds since 1970 */
+  readonly seen?: number;
   readonly facts: EventFacts;
   /** the instance that it is about: by this object grants are decided and remembered */
   readonly subject: Grantable | undefined;
 }
+
+/** When it was seen, by the time of day. Milliseconds since 1970, with fractions */
+export const timeOfDay = ({ at, seen }: Pick<ArgoEvent, 'at' | 'seen'>): number => seen ?? at / 1000;
 
 /** An instance that an event is about. */
 export interface EventSubject extends Grantable {
@@ -89,8 +94,10 @@ const NOTHING: Look = { events: [], told: new Map() };
 
 const CURSOR = /^([0-9a-f]{6})-(\d{1,16})$/;
 
-/** How far the fine clock may be from the time of day, which is set now and then, before it follows. Milliseconds. */
+/** How far the fine clock may be behind the time of day, which is set now and then, before it follows. Milliseconds. */
 const CLOCKS_APART = 2;
+/** How far it may be ahead, before events have a time of day beside it. Milliseconds. */
+const CLOCK_SET_BACK = 1000;
 
 const expired = (): ArgoError => new ArgoError('CURSOR EXPIRED', 'list, then watch again');
 
@@ -174,7 +181,9 @@ export class Events {
 
   add(facts: EventFacts, subject?: Grantable): void {
     // all who are told get the same: none may change what others are told
-    const event: ArgoEvent = { at: this.#tick(), facts: Object.freeze(facts), subject };
+    const at = this.#tick();
+    const isBehind = at / 1000 - Date.now() > CLOCK_SET_BACK;
+    const event: ArgoEvent = { at, ...(isBehind && { seen: Date.now() }), facts: Object.freeze(facts), subject };
     if (this.#size === this.#ring.length) {
       this.#forgotten = this.#ring[this.#head]!.at;
       this.#ring[this.#head] = event;
@@ -294,10 +303,13 @@ export class Events {
     for (let at = index; at < Math.min(this.#size, index + most); at += 1) yield this.#at(at);
   }
 
-  /** Down to microseconds: were it counted on within a millisecond, gaps would tell who may see little how much happens elsewhere. */
+  /**
+   * Down to microseconds, and on at the pace of time where the clock is set back: were it counted on, gaps would tell who may
+   * see little how much happens elsewhere.
+   */
   #tick(): number {
     const [wall, steady] = [Date.now(), performance.now()];
-    if (Math.abs(steady + this.#clockOffset - wall) > CLOCKS_APART) this.#clockOffset = wall - steady;
+    if (wall - steady - this.#clockOffset > CLOCKS_APART) this.#clockOffset = wall - steady;
     this.#last = Math.max(this.#last + 1, wall * 1000, Math.floor((steady + this.#clockOffset) * 1000));
     return this.#last;
   }

@@ -47,7 +47,7 @@ export class EventFeed {
     return this.#events.cursor(at);
   }
 
-  /** A time that no event has, for something that somebody has to add to them. Microseconds since 1970. */
+  /** A place that no event has, for something that somebody has to add to them. */
   stamp(): number {
     return this.#events.now();
   }

@@ -5,7 +5,7 @@ import { ArgoError } from '../kit/errors.js';
 import type { InstancePattern } from '../kit/patterns.js';
 import { WATCH_IDLE } from '../kit/limits.js';
 import { onAbort } from '../kit/within.js';
-import type { ArgoEvent, Cursor, EventBatch, EventFacts, Events, EventType, Look, ToldEvent } from './events.js';
+import { timeOfDay, type ArgoEvent, type Cursor, type EventBatch, type EventFacts, type Events, type EventType, type Look, type ToldEvent } from './events.js';
 import { EVERYTHING, lostWords, providerOf, type Identity, type Permission, type Principal } from './principal.js';
 import { forOthers } from './work-words.js';
 
@@ -205,7 +205,7 @@ export class EventSubscription implements Subscription {
   #told(event: ArgoEvent, plans: ReadonlySet<string>): ToldEvent {
     const { at, facts } = event;
     const { events, listed = false, identity: { principal } } = this.#parts;
-    return new Told(events.cursor(at), at, asTold(principal, facts), listed && !this.#mayKnow(event, plans) ? true : undefined);
+    return new Told(events.cursor(at), timeOfDay(event), asTold(principal, facts), listed && !this.#mayKnow(event, plans) ? true : undefined);
   }
 }
 
@@ -216,7 +216,7 @@ class Told implements ToldEvent {
   readonly isSilent: true | undefined;
   readonly #at: number;
 
-  /** @param at microseconds since 1970 */
+  /** @param at the time of day. Milliseconds since 1970 */
   constructor(cursor: Cursor, at: number, facts: EventFacts, isSilent: true | undefined) {
     this.cursor = cursor;
     this.facts = facts;
@@ -227,7 +227,7 @@ class Told implements ToldEvent {
 
   /** A date can be changed by whoever has it, so each gets one of its own. */
   get time(): Date {
-    return new Date(this.#at / 1000);
+    return new Date(this.#at);
   }
 }
 

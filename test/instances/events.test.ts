@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Events, type EventFacts } from '../../src/instances/events.js';
+import { Events, type EventFacts, timeOfDay } from '../../src/instances/events.js';
 import { EVENTS_A_LISTING, SLICE, WATCHERS, WATCHERS_A_LOOK, WATCHERS_A_MILLISECOND } from '../../src/kit/limits.js';
 
 const subject = (name: string) => ({ provider: 'p', name, fullName: `p/${name}`, state: 'on' as const });
@@ -15,6 +15,28 @@ await t.test('cursors only grow, also when the clock is set back', (t) => {
   const at = events.after(0).map((event) => event.at);
   t.equal(at.length, 11);
   t.same(at, [...new Set(at)].sort((a, b) => a - b));
+  t.end();
+});
+
+await t.test('where the clock is set back, events have the time of day, and cursors still tell not how many', (t) => {
+  const events = new Events(16);
+  const now = Date.now;
+  t.teardown(() => { Date.now = now; });
+  const wall = Date.now();
+  Date.now = () => wall;
+  events.add(SERVER);
+  Date.now = () => wall - 3_600_000;
+  events.add(SERVER);
+  const at = performance.now();
+  while (performance.now() < at + 2);
+  events.add(SERVER);
+  const [before, back, later] = events.after(0);
+  t.equal(Math.floor(timeOfDay(before!)), wall);
+  t.same([timeOfDay(back!), timeOfDay(later!)], [wall - 3_600_000, wall - 3_600_000]);
+  t.ok(later!.at - back!.at >= 2000, 'the time that has gone by, not the events in it');
+  Date.now = () => wall + 3_600_000;
+  events.add(SERVER);
+  t.match(events.after(later!.at), [{ at: (wall + 3_600_000) * 1000, seen: undefined }]);
   t.end();
 });
 

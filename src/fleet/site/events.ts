@@ -1,11 +1,11 @@
-import type { ArgoEvent } from '../../instances/events.js';
+import { timeOfDay, type ArgoEvent } from '../../instances/events.js';
 import type { EventFeed, FeedReader } from '../../instances/feed.js';
 import { providerOf } from '../../instances/principal.js';
 import { Bell, Sleepers } from '../../kit/bell.js';
 import { ArgoError } from '../../kit/errors.js';
 import { BUS_STORE_PAUSE, FLEET_EVENT_TEXT, FLEET_EVENTS_LATE, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
-import { oneLine } from '../../kit/text.js';
+import { isoNow, oneLine } from '../../kit/text.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
 import { FLEET_VERSION, joined, listOf, type NewsMessage } from '../messages.js';
 import { newsSubject } from '../subjects.js';
@@ -52,7 +52,7 @@ export class SiteEvents {
   constructor(parts: SiteEventsParts) {
     this.#parts = parts;
     const { site, incarnation } = parts;
-    this.#frame = Math.max(...SITE_EVENTS.map((type) => messageOf(site, numbered({ type, incarnation, at: timeOf(0), event: '' }, Number.MAX_SAFE_INTEGER)).length));
+    this.#frame = Math.max(...SITE_EVENTS.map((type) => messageOf(site, numbered({ type, incarnation, at: isoNow(), event: '' }, Number.MAX_SAFE_INTEGER)).length));
     this.#reader = parts.feed.reader();
     this.#events = new EventLog(parts);
     this.#sender = new EventSender({ ...parts, events: this.#events, bell: this.#bell });
@@ -110,19 +110,20 @@ export class SiteEvents {
 
   /** What is to be told of what came; undefined at the end. */
   async #next(signal: AbortSignal): Promise<SiteEvent[] | undefined> {
-    const { incarnation, feed, log } = this.#parts;
+    const { incarnation, log } = this.#parts;
     try {
       const events = await this.#reader.next(signal);
       return events.length === 0 ? undefined : events.flatMap((event) => this.#told(event) ?? []);
     } catch (error) {
       if (!(error instanceof ArgoError) || error.phrase !== 'CURSOR EXPIRED') throw error;
       log('warn', 'events were forgotten before they could be kept for the fleet');
-      return [{ type: 'lost', incarnation, at: timeOf(feed.stamp()), event: JSON.stringify({ type: 'lost' }) }];
+      return [{ type: 'lost', incarnation, at: isoNow(), event: JSON.stringify({ type: 'lost' }) }];
     }
   }
 
   /** @returns undefined where it is nobody else's business, or cannot be told */
-  #told({ at, facts, subject }: ArgoEvent): SiteEvent | undefined {
+  #told(one: ArgoEvent): SiteEvent | undefined {
+    const { facts, subject } = one;
     if (!TYPES.has(facts.type) || facts.type === 'plan' || facts.type === 'server') return undefined;
     const { offers, incarnation, log } = this.#parts;
     const provider = facts.type === 'provider' ? facts.provider : subject?.provider ?? providerOf(facts.instance);
@@ -131,7 +132,7 @@ export class SiteEvents {
     const event: SiteEvent = {
       type: facts.type,
       incarnation,
-      at: timeOf(at),
+      at: new Date(timeOfDay(one)).toISOString(),
       event: JSON.stringify({ ...shortened(facts), provider, id: subject?.id }),
     };
     const length = this.#frame + Buffer.byteLength(event.event);
@@ -187,6 +188,3 @@ function shortened(facts: object): Readonly<Record<string, unknown>> {
   for (const key of LONG_TEXTS) if (typeof short[key] === 'string') short[key] = oneLine(short[key], FLEET_EVENT_TEXT);
   return short;
 }
-
-/** @param at microseconds since 1970 */
-const timeOf = (at: number): string => new Date(at / 1000).toISOString();

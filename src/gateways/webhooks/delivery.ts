@@ -2,6 +2,7 @@ import type { ArgoEvent } from '../../instances/events.js';
 import { STATE_PAGE } from '../../kit/limits.js';
 import { WEBHOOK_AT_A_TIME, WEBHOOK_DISK_RETRY } from '../../kit/webhook-limits.js';
 import type { Log } from '../../kit/log.js';
+import { SteadyAge } from '../../kit/steady-age.js';
 import { Acknowledger } from '../../store/acknowledger.js';
 import type { Outbox, OutboxEvent } from '../../store/state.js';
 import type { Listener } from '../contract.js';
@@ -51,6 +52,7 @@ interface Lane {
 export class Delivery {
   readonly #parts: DeliveryParts;
   readonly #acknowledger: Acknowledger;
+  readonly #age = new SteadyAge();
   readonly #lanes: readonly Lane[] = Array.from({ length: WEBHOOK_AT_A_TIME }, (_, index) => ({
     isFirst: index === 0,
     held: undefined,
@@ -84,6 +86,7 @@ export class Delivery {
   /** There is something new. @param last its position */
   appended(last: number): void {
     this.#last = Math.max(this.#last, last);
+    this.#age.look();
     this.#parts.bell.ring();
   }
 
@@ -198,7 +201,7 @@ export class Delivery {
   /** After a failure: whether an event is so old that it is not tried again. */
   #giveUp({ at, facts }: Kept): boolean {
     const { outlet, count, losses } = this.#parts;
-    if (facts.type === 'lost' || Date.now() - at / 1000 <= outlet().giveUpAfter) return false;
+    if (facts.type === 'lost' || this.#age.of(at / 1000) <= outlet().giveUpAfter) return false;
     count('dropped');
     losses.giveUp(1);
     return true;

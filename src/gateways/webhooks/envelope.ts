@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { ArgoEvent, Cursor, EventFacts } from '../../instances/events.js';
+import { timeOfDay, type ArgoEvent, type Cursor, type EventFacts } from '../../instances/events.js';
 import { WEBHOOK_TEXT } from '../../kit/webhook-limits.js';
 
 /**
@@ -27,7 +27,7 @@ export interface LostFacts {
 export interface Kept {
   /** the same at each attempt */
   readonly id: string;
-  /** microseconds since 1970 */
+  /** when it was seen by the time of day. Microseconds since 1970 */
   readonly at: number;
   readonly facts: EventFacts | LostFacts;
   /** by what it is decided at delivery who may know of it; undefined where the event is about no instance */
@@ -42,10 +42,11 @@ const SOURCE = `argo://${HOST}`;
 export const idOf = (cursor: Cursor): string => `${HOST}-${cursor}`;
 
 /** An event as it is kept. @param cursor of the server's, names it */
-export function keep({ at, subject }: ArgoEvent, facts: EventFacts, cursor: Cursor): Kept {
+export function keep(event: ArgoEvent, facts: EventFacts, cursor: Cursor): Kept {
+  const { subject } = event;
   const { provider, name, id, isTwin } = subject ?? {};
   return {
-    id: idOf(cursor), at, facts: cut(facts),
+    id: idOf(cursor), at: timeOfDay(event) * 1000, facts: cut(facts),
     ...(provider !== undefined && name !== undefined && { subject: { provider, name, ...(id !== undefined && { id }), ...(isTwin === true && { isTwin }) } }),
   };
 }

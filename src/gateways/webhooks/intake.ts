@@ -68,8 +68,7 @@ export class Intake {
     } catch (error) {
       if (!(error instanceof ArgoError) || error.phrase !== 'CURSOR EXPIRED') throw error;
       log('warn', 'events were forgotten before they could be kept for the webhook');
-      const at = feed.stamp();
-      return [JSON.stringify({ id: idOf(feed.cursor({ at })), at, facts: { type: 'lost', dropped: undefined, reason: 'not-kept' } } satisfies Kept)];
+      return [JSON.stringify({ id: idOf(feed.cursor({ at: feed.stamp() })), at: Date.now() * 1000, facts: { type: 'lost', dropped: undefined, reason: 'not-kept' } } satisfies Kept)];
     }
   }
 

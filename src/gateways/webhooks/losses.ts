@@ -68,8 +68,7 @@ export class Losses {
     const { untold } = this.#notes;
     const reason = (Object.keys(untold) as Reason[]).find((one) => untold[one] > 0);
     if (this.#notes.message !== undefined || reason === undefined) return this.#notes.message;
-    const at = this.#feed.stamp();
-    this.#notes.message = { id: idOf(this.#feed.cursor({ at })), at, facts: { type: 'lost', dropped: untold[reason], reason } };
+    this.#notes.message = { id: idOf(this.#feed.cursor({ at: this.#feed.stamp() })), at: Date.now() * 1000, facts: { type: 'lost', dropped: untold[reason], reason } };
     untold[reason] = 0;
     await this.#save();
     return this.#notes.message;
