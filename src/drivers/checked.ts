@@ -54,10 +54,15 @@ class Facade implements ProxyHandler<Machine> {
   readonly machine: Machine;
 
   constructor(readonly own: Machine, readonly id: string, readonly name: string, readonly type: Machine['type']) {
-    this.machine = new Proxy(own, this);
+    // of an object that is frozen, a proxy could give nothing else than what is there
+    this.machine = new Proxy({} as Machine, this);
   }
 
-  get(_own: Machine, key: string | symbol): unknown {
+  has(_: Machine, key: string | symbol): boolean {
+    return key in this.own;
+  }
+
+  get(_: Machine, key: string | symbol): unknown {
     if (key === 'id' || key === 'name' || key === 'type') return this[key];
     const { own } = this;
     const value: unknown = Reflect.get(own, key, own);
@@ -68,9 +73,19 @@ class Facade implements ProxyHandler<Machine> {
 
 /** A driver whose answers are looked at. */
 class Answers implements ProxyHandler<Driver> {
+  readonly #driver: Driver;
   readonly #facades = new WeakMap<Machine, Facade>();
 
-  get(driver: Driver, key: string | symbol): unknown {
+  constructor(driver: Driver) {
+    this.#driver = driver;
+  }
+
+  has(_: Driver, key: string | symbol): boolean {
+    return key in this.#driver;
+  }
+
+  get(_: Driver, key: string | symbol): unknown {
+    const driver = this.#driver;
     const value: unknown = Reflect.get(driver, key, driver);
     if (typeof value !== 'function') return value;
     const call = (...args: unknown[]): unknown => Reflect.apply(value, driver, args);
@@ -174,5 +189,5 @@ export function checkedModule(module: DriverModule): DriverModule {
 function opened(driver: unknown): Driver {
   const { list, close } = (driver ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof list !== 'function' || typeof close !== 'function') throw new TypeError('the driver\'s open gives nothing with list and close');
-  return new Proxy(driver as Driver, new Answers());
+  return new Proxy({} as Driver, new Answers(driver as Driver));
 }

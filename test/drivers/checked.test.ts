@@ -68,6 +68,15 @@ await t.test('a machine stays what it was listed as, and keeps its own ways', as
   t.match((await driver.list(signal))[0]!.machine, { id: 'b', name: 'two' });
 });
 
+await t.test('what is frozen is looked at as well', async (t) => {
+  const machine = Object.freeze({ id: 'a', name: 'a', type: 'vm', status: () => 'on', start: () => undefined });
+  const driver = opened(() => Object.freeze({ list: () => Object.freeze([Object.freeze({ machine, state: 'on' })]), close: () => undefined }));
+  const [first] = await driver.list(signal);
+  t.equal(await first!.machine.status(signal), 'on');
+  t.same(['start' in first!.machine, 'shutdown' in first!.machine, 'list' in driver, 'sample' in driver], [true, false, true, false]);
+  await driver.close(signal);
+});
+
 await t.test('a driver that cannot be opened has nothing, and says why', async (t) => {
   t.match(await thrown(() => opened(() => { throw new ArgoError('FAILED', 'no key'); }).list(signal)), 'FAILED: no key');
   for (const driver of [undefined, {}, { list: () => [] }]) t.match(await thrown(() => opened(() => driver).list(signal)), /gives nothing with list and close/);
