@@ -188,7 +188,7 @@ export class GateActor implements Actor {
   }
 
   async bootMark(on: InstanceRef, call: Call = {}): Promise<string | undefined> {
-    return told(this.#operations.bootMark(this.#mandate, this.#find(on), copyCall(call), this.#beginReading()));
+    return told(this.#operations.bootMark(this.#mandate, this.#find(on), copyCall(call), this.#beginReading()), false);
   }
 
   async configure(on: InstanceRef, change: Change, call: Call = {}): Promise<ChangeOutcome> {
@@ -207,11 +207,11 @@ export class GateActor implements Actor {
   }
 
   async console(on: InstanceRef, order: ConsoleOrder, call: Call = {}): Promise<OpenConsole> {
-    const consoles = this.#consoles ??= new Set();
-    return told(this.#operations.openConsole(this.#mandate, this.#find(on), copyConsoleOrder(order), copyCall(call), (one) => {
+    const [instance, consoles] = [this.#find(on), this.#consoles ??= new Set()];
+    return told(this.#operations.openConsole(this.#mandate, instance, copyConsoleOrder(order), copyCall(call), (one) => {
       consoles.add(one);
       return () => consoles.delete(one);
-    }));
+    }), this.#knows(instance));
   }
 
   consoleHolders(on: InstanceRef): readonly ConsoleHolder[] {

@@ -1,3 +1,4 @@
+import { outcomeWithoutWay } from '../kit/errors.js';
 import { formatBytes, quoted } from '../kit/text.js';
 import { WORKS, type WorkArgs, type WorkName } from './work-table.js';
 
@@ -100,8 +101,9 @@ interface ActionRecord {
 /**
  * What those are told of an action who may see its machine and not do everything on its provider. Where it is work beyond
  * power, its arguments and the driver's words name what is not theirs: the provider to which it goes, images, other machines.
+ * Of the rest they are not told why its manager cannot be used.
  */
 export function forOthers<Row extends ActionRecord>(row: Row): Row {
   const operation = row.command.slice(row.command.lastIndexOf(' ') + 1);
-  return Object.hasOwn(WORKS, operation) ? { ...row, options: '', outcome: row.outcome && row.outcome.split(': ', 1)[0]! } : row;
+  return Object.hasOwn(WORKS, operation) ? { ...row, options: '', outcome: row.outcome && row.outcome.split(': ', 1)[0]! } : { ...row, outcome: row.outcome && outcomeWithoutWay(row.outcome) };
 }

@@ -108,6 +108,25 @@ export function withoutCause(thrown: unknown, knowsWhy = false): ArgoError {
   return bare;
 }
 
+/** Phrases that say why a machine's manager cannot be used; what follows may name its address, its account there and files of the server. */
+const OF_THE_WAY: ReadonlySet<string> = new Set<Phrase>(['UNREACHABLE', 'ACCESS DENIED', 'HOST KEY CHANGED', 'CERTIFICATE REJECTED']);
+
+/** An error of {@link withoutCause} for who may not know why a provider does not answer: the driver's words about its way there are left out. */
+export function withoutWay(error: ArgoError): ArgoError {
+  const cause = causeOf(error);
+  // what the gate itself says has no cause
+  if (cause === undefined || !OF_THE_WAY.has(error.phrase)) return error;
+  const bare = new ArgoError(error.phrase);
+  hiddenCauses.set(bare, cause);
+  return bare;
+}
+
+/** The same of how an action ended, as it is written down. */
+export function outcomeWithoutWay(outcome: string): string {
+  const [phrase = ''] = outcome.split(': ', 1);
+  return OF_THE_WAY.has(phrase) ? phrase : outcome;
+}
+
 /** What really happened, for the log. */
 export const causeOf = (error: ArgoError): unknown => hiddenCauses.get(error) ?? error.cause;
 

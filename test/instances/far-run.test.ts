@@ -2,7 +2,7 @@ import t from 'tap';
 import type { PowerState } from '../../src/drivers/driver.js';
 import type { FarCall, FarChange, FarGate, FarOrder, FarOutcome } from '../../src/drivers/far.js';
 import type { InstanceRef } from '../../src/instances/info.js';
-import { ArgoError, guarded, withoutCause } from '../../src/kit/errors.js';
+import { ArgoError, causeOf, guarded, outcomeWithoutWay, withoutCause, type Phrase } from '../../src/kit/errors.js';
 import { until } from '../support/until.js';
 import { FakeMachine, never } from './fake-driver.js';
 import { world } from './works-world.js';
@@ -226,7 +226,7 @@ void t.test('why the other gate cannot be reached is told to who sees all of its
   t.same(audit.ended.map(({ outcome }) => outcome), [`UNREACHABLE: ${shown}`, `UNREACHABLE: ${shown}`], 'who may see the audit');
   t.equal(logged.filter((line) => line.includes(whole)).length, 2);
   const told = JSON.stringify(await eve.lastEvents({ types: ['action'] }, 10));
-  t.match(told, shown);
+  t.match(told, '"outcome":"UNREACHABLE"');
   t.notMatch(told, '10.0.0.7', 'an event is one for all');
 });
 
@@ -236,4 +236,24 @@ void t.test('what the other gate is not asked for is refused with where it is to
   await t.rejects(kim.work('machine.delete', web1, { disks: false }), { message: 'NOT SUPPORTED: web1 is at site berlin, and machine.delete is done there' });
   await t.rejects(kim.work('image.list', 'berlin.kvm1', {}), { message: 'NOT SUPPORTED: berlin.kvm1 is at site berlin, and image.list is done there' });
   await t.rejects(kim.planWork('route.list', 'berlin.kvm1', {}), { message: 'NOT SUPPORTED: berlin.kvm1 is at site berlin, and route.list is done there' });
+});
+
+void t.test('a driver\'s words about the way to a provider are for who sees all of it', async (t) => {
+  const { far, machine, actor } = await arrange(t);
+  const lost = (phrase: Phrase) => () => Promise.reject(new ArgoError(phrase, 'SSH: root@10.0.0.7: refused', { cause: new Error('ECONNREFUSED') }));
+  const [kim, eve] = [actor('kim'), actor('eve')];
+  for (const phrase of ['UNREACHABLE', 'ACCESS DENIED', 'HOST KEY CHANGED', 'CERTIFICATE REJECTED'] as const) {
+    far.onPower = lost(phrase);
+    Object.assign(machine, { ip: far.onPower });
+    await t.rejects(kim.read(web1, 'ip'), { message: `${phrase}: SSH: root@10.0.0.7: refused` });
+    const error = await eve.read(web1, 'ip').catch((thrown: unknown) => thrown) as ArgoError;
+    t.equal(error.message, phrase);
+    t.match(causeOf(error), { message: 'ECONNREFUSED' }, 'the log has it');
+    await t.rejects(eve.power(web1, STOP), { message: phrase });
+  }
+  Object.assign(machine, { ip: lost('FAILED') });
+  await t.rejects(eve.read(web1, 'ip'), { message: 'FAILED: SSH: root@10.0.0.7: refused' }, 'what the machine itself says is for who may ask');
+  t.notMatch(JSON.stringify(await eve.lastEvents({ types: ['action'] }, 20)), '10.0.0.7');
+  t.match(JSON.stringify(await kim.lastEvents({ types: ['action'] }, 20)), 'UNREACHABLE: SSH: root@10.0.0.7: refused');
+  t.same(['UNREACHABLE: a: b', 'UNREACHABLE', 'FAILED: a', 'done', ''].map(outcomeWithoutWay), ['UNREACHABLE', 'UNREACHABLE', 'FAILED: a', 'done', '']);
 });
