@@ -31,6 +31,17 @@ void t.test('an instance that is renamed is found by its new name, and not by it
   for (const itemid of ['2', '3']) t.equal((await valueOf(rig, itemid, ({ state }) => state === undefined)).value, 'off');
 });
 
+void t.test('a technical name with a blank for the slash counts before the visible name, and never for two', async (t) => {
+  const own = { name: 'own', machines: [new FakeMachine('a', 'on'), new FakeMachine('b', 'off')] };
+  const rig = await arrange(t, { own: [own] });
+  rig.collecting().configured(wanted({ hosts: [{ host: 'own a', name: 'b' }, { host: 'mine', name: 'b' }], items: [{ key: 'argo.status' }, { key: 'argo.status', hostid: 2 }] }));
+  t.equal((await valueOf(rig, '1')).value, 'on');
+  t.equal((await valueOf(rig, '2')).value, 'off');
+  own.machines.push(new FakeMachine('own a', 'off'));
+  await rig.relist('own');
+  t.match((await valueOf(rig, '1', ({ state }) => state === 1)).value, /^AMBIGUOUS: own\/own a, own\/a$/);
+});
+
 void t.test('a provider that a reload takes away, while it hangs, makes its own items unsupported and no others', async (t) => {
   const talker = new Talker('m', 'on');
   const rig = await arrange(t, { own: [{ name: 'own', machines: [talker, ...Array.from({ length: 100 }, (_, at) => Object.assign(new Talker(`n${at}`, 'on'), { isSilent: true }))] }] });

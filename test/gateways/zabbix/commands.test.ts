@@ -25,6 +25,14 @@ await t.test('what was verified is told, and done as the account, in the audit',
   t.same(many.info.split('\n').toSorted(), ['lj: on', 'test: off']);
 });
 
+await t.test('a technical name that may stand for two machines switches neither', async (t) => {
+  const rig = await arrange(t, { own: [{ name: 'own', machines: [new FakeMachine('demo lj', 'on')] }] });
+  const run = runner(rig);
+  t.match(await run('stop "demo lj"'), { status: -1, info: /^AMBIGUOUS/ });
+  t.same(rig.audit.begun, []);
+  t.same(await run('stop "own/demo lj"'), { status: 0, info: 'demo lj: done, off (was on)' });
+});
+
 await t.test('one target in vain is a failure of the whole, each with its reason', async (t) => {
   const lost = new FakeMachine('lost', 'on');
   lost.script.shutdown = lostAfterSending;

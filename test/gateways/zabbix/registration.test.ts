@@ -43,6 +43,13 @@ await t.test('each visible instance registers itself once, with what it is', asy
   t.equal((await look()).length, 7, 'all of them after a change of the account');
 });
 
+await t.test('two instances never register themselves as one host', async (t) => {
+  const rig = await arrange(t, { own: [{ name: 'own', machines: [new FakeMachine('lj', 'on'), new FakeMachine('demo lj', 'on')] }] });
+  const { look } = looks(rig);
+  t.same((await look()).toSorted(), ['builder', 'dev', 'own lj', 'test'], 'neither demo/lj nor own/demo lj');
+  t.equal(rig.logged.filter((line) => line.includes('cannot be registered') && line.includes('"instances":2')).length, 1);
+});
+
 await t.test('what the account may not see does not register', async (t) => {
   const rig = await arrange(t);
   await rig.reload(CONFIG.replace('instances = ["*"]', 'instances = ["dev"]'));

@@ -14,24 +14,30 @@ const TELLING: readonly Phrase[] = ['AMBIGUOUS', 'UNREACHABLE'];
 /** A technical name has no slash: `demo lj` stands for `demo/lj`, too. */
 const withSlash = (host: string): string => host.replace(' ', '/');
 
-/** What a host's names may mean, best first. */
-const namesOf = ({ host, name }: Names): readonly string[] => [...new Set([host, name, withSlash(host)])];
+/** What a host's names may mean, best first; what stands together is as good as each other. */
+const namesOf = ({ host, name }: Names): readonly (readonly string[])[] => [[...new Set([host, withSlash(host)])], [name]];
 
 /**
  * The instance that a host stands for: by its technical name, by its visible name, or where a parameter names another one.
  * @param named by a parameter; empty or left out: by the host's names
- * @throws ArgoError as the actor's `select` for a plain name
+ * @throws ArgoError as the actor's `select` for a plain name; AMBIGUOUS where `demo lj` is an instance, and `demo/lj` another
  */
 export async function instanceFor(actor: Actor, host: Names, named = ''): Promise<InstanceInfo> {
   const errors: ArgoError[] = [];
-  for (const text of named === '' ? namesOf(host) : [named]) {
-    try {
-      // in quotes: a host that is called web* is not all of them
-      const { instances: [instance] } = await actor.select([{ text, quoted: true }]);
-      if (instance) return instance;
-    } catch (thrown) {
-      errors.push(toArgoError(thrown));
+  for (const texts of named === '' ? namesOf(host) : [[named]]) {
+    const found = new Map<string, InstanceInfo>();
+    for (const text of texts) {
+      try {
+        // in quotes: a host that is called web* is not all of them
+        const { instances: [instance] } = await actor.select([{ text, quoted: true }]);
+        if (instance) found.set(instance.fullName, instance);
+      } catch (thrown) {
+        errors.push(toArgoError(thrown));
+      }
     }
+    if (found.size > 1) throw new ArgoError('AMBIGUOUS', [...found.keys()].join(', '));
+    const [instance] = found.values();
+    if (instance) return instance;
   }
   throw errors.find(({ phrase }) => TELLING.includes(phrase)) ?? errors[0] ?? new ArgoError('NO SUCH INSTANCE', named);
 }

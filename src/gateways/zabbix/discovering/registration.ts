@@ -5,6 +5,7 @@ import { Slices } from '../../../kit/slices.js';
 import { HOST_METADATA, REGISTRATION_AGAIN, REGISTRATION_HOSTLESS, REGISTRATIONS_A_LOOK, REGISTRATIONS_HOSTLESS_A_LOOK } from '../../../kit/zabbix-collecting-limits.js';
 import type { ProxyConfiguration } from '../../../protocols/zabbix/configuration.js';
 import type { RegistrationRow } from '../../../protocols/zabbix/messages.js';
+import { instanceFor } from '../collecting/subjects.js';
 import type { Addresses } from './addresses.js';
 import type { Outgoing } from '../contract.js';
 import { hostName } from '../items/host-name.js';
@@ -75,7 +76,7 @@ export class Registration {
       before.set(fullName, { at: this.#steady(), host: typeof row === 'object' ? row.host : undefined });
     });
     const unfit = due.filter((_, index) => rows[index] === 'unfit');
-    if (unfit.length > 0) this.#log('warn', 'instances cannot be registered: no host of Zabbix may have such a name', { instances: unfit.length, such: unfit[0] });
+    if (unfit.length > 0) this.#log('warn', 'instances cannot be registered: no host of Zabbix may have such a name, or it would stand for others as well', { instances: unfit.length, such: unfit[0] });
     const known = rows.filter((row) => typeof row === 'object');
     if (known.length > 0) this.#outgoing.registration(known);
   }
@@ -117,7 +118,7 @@ export class Registration {
     const instance = await one(actor, fullName);
     if (instance === undefined) return undefined;
     const host = hostName(shownName(actor, instance));
-    if (host === undefined) return 'unfit';
+    if (host === undefined || !await leadsTo(actor, host, fullName)) return 'unfit';
     const [address = UNKNOWN_ADDRESS] = await this.#addresses.of(actor, instance);
     const { provider, type, providerType } = instance;
     return { clock, host, ip: address, dns: '', port: AGENT_PORT, host_metadata: `argo ${provider} ${type} ${providerType} ${fullName}`.slice(0, HOST_METADATA), tls_accepted: 1 };
@@ -130,6 +131,13 @@ async function one(actor: Actor, fullName: string): Promise<InstanceInfo | undef
   } catch {
     return undefined;
   }
+}
+
+/** Whether a host of such a name stands for an instance, and for no other. */
+async function leadsTo(actor: Actor, host: string, fullName: string): Promise<boolean> {
+  // any other is the name by which the instance is shown, which is its alone
+  if (!host.includes(' ')) return true;
+  return (await instanceFor(actor, { host, name: host }).catch(() => undefined))?.fullName === fullName;
 }
 
 /** It may have gone while it was being looked at. */
