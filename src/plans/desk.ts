@@ -3,7 +3,7 @@ import type { PlanSettings } from '../config/config.js';
 import { Gate } from '../instances/gate.js';
 import { hasEnded, planPermission, type Cancelled, type PlanAsker, type PlanDesk, type PlanInfo, type PlanStep, type RunChange, type RunInfo, type TriggerInfo } from '../instances/plans.js';
 import type { Permission, Principal } from '../instances/principal.js';
-import { ArgoError, toArgoError } from '../kit/errors.js';
+import { ArgoError, outcomeWithoutWay, toArgoError } from '../kit/errors.js';
 import { PLAN_VERDICT_KEPT } from '../kit/plan-limits.js';
 import type { Log } from '../kit/log.js';
 import { Slices } from '../kit/slices.js';
@@ -80,7 +80,9 @@ export class Desk implements PlanDesk {
     setMaxListeners(0, ends.signal);
     const forget = onAbort(signal, (reason) => ends.abort(reason));
     try {
-      yield* previewOf(settings, await engine.targets(settings), { actor, signal: ends.signal, longest: gate.longestActionTimeout });
+      const steps = previewOf(settings, await engine.targets(settings), { actor, signal: ends.signal, longest: gate.longestActionTimeout });
+      const { principal } = asker.identity;
+      for await (const step of steps) yield step.instance === undefined ? step : { ...step, words: wordsFor(principal, step.instance, step.words) };
     } finally {
       forget();
       Gate.end(actor);
@@ -254,7 +256,8 @@ export class Desk implements PlanDesk {
   #shown({ identity: { principal } }: PlanAsker, change: RunChange): RunChange {
     const permission = planPermission(change.run.plan);
     if (this.#parts.gate.allowsEverywhere(principal, permission)) return change;
-    return { ...change, targets: change.targets.filter(({ instance }) => principal.allows(namedOf(instance), permission)) };
+    const shown = change.targets.filter(({ instance }) => principal.allows(namedOf(instance), permission));
+    return { ...change, targets: shown.map((target) => ({ ...target, detail: wordsFor(principal, target.instance, target.detail) })) };
   }
 
   /** Told to those who could use a plan of that name, whether there is one or not; others are not allowed, likewise. */
@@ -288,3 +291,7 @@ export class Desk implements PlanDesk {
 }
 
 const held = (plan: string): ArgoError => new ArgoError('WRONG STATE', `${plan} is held`);
+
+/** What a plan's own account was told of a machine, for who asks. */
+const wordsFor = (principal: Principal, instance: string, words: string): string =>
+  (principal.coversProvider(namedOf(instance).provider) ? words : outcomeWithoutWay(words));

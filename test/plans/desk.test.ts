@@ -108,3 +108,18 @@ await t.test('of a run from before its plan was changed only machines are told t
   engine.end('1a2b3c00', 'done');
   t.notMatch(await say('webs', 'plan status 1a2b3c00 --follow'), 'secret');
 });
+
+await t.test('what the plan\'s account was told of the way to a provider is for who sees all of it', async (t) => {
+  const { engine, say } = await startPlans(t);
+  await say('steve', 'plan run webs-off');
+  engine.target('1a2b3c00', 'all', 'demo/web1', 'failed', 'UNREACHABLE: SSH: root@10.0.0.7: refused');
+  engine.target('1a2b3c00', 'all', 'demo/web2', 'failed', 'FAILED: no disk');
+  t.match(await say('steve', 'plan status webs-off'), /^target all demo\/web1 stop failed "UNREACHABLE: SSH: root@10\.0\.0\.7: refused"$/m);
+  const told = await say('webs', 'plan status webs-off');
+  t.match(told, /^target all demo\/web1 stop failed UNREACHABLE$/m);
+  t.match(told, /^target all demo\/web2 stop failed "FAILED: no disk"$/m);
+  const config = `${PLANS_CONFIG}faults = { web1 = "hang" }\n`;
+  const hanging = await startPlans(t, { config });
+  t.match(await hanging.say('steve', 'plan webs-off'), /^all demo\/web1: UNREACHABLE: no answer from web1; /m);
+  t.match(await hanging.say('webs', 'plan webs-off'), /^all demo\/web1: UNREACHABLE$/m);
+});
