@@ -8,6 +8,7 @@ import type { PowerState } from '../../../src/drivers/driver.js';
 import type { ConsoleTicket, FeedMessage, OrderMode, OrderRow, SessionInfo, WorkRow } from '../../../src/gateways/web/messages.js';
 import type { PowerAction } from '../../../src/instances/operation-table.js';
 import { toArgoError } from '../../../src/kit/errors.js';
+import { splitWords } from '../../../src/kit/words.js';
 import { fromRoot } from '../paths.js';
 import type { ConsoleSide } from './consoles.js';
 import { NOW, auditOf, endOf, eventsOf, fullName, goalOf, newTask, previewOf, stateCode, tellOf, viewOf, type Told } from './machines.js';
@@ -276,7 +277,9 @@ export class WebDouble {
 
   #targets(body: unknown): Told[] {
     const { targets } = body as { targets: string[] };
-    return targets.map((name) => {
+    return targets.map((target) => {
+      // a name that would be taken for several comes in quotes
+      const name = target.startsWith('"') ? splitWords(target)[0]!.text : target;
       const told = this.#named(name);
       if (told === undefined) throw new Refusal(404, 'NO SUCH INSTANCE', name);
       return told;
