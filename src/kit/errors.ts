@@ -121,11 +121,10 @@ export function withoutWay(error: ArgoError): ArgoError {
   return bare;
 }
 
-/** The same of how an action ended, as it is written down. */
-export function outcomeWithoutWay(outcome: string): string {
-  const [phrase = ''] = outcome.split(': ', 1);
-  return OF_THE_WAY.has(phrase) ? phrase : outcome;
-}
+const WAY_TOLD = new RegExp(`\\b(${[...OF_THE_WAY].join('|')}): .*`, 's');
+
+/** The same of how an action ended, as it is written down: also where that stands behind something else, `UNCERTAIN: …; now UNREACHABLE: …`. */
+export const outcomeWithoutWay = (outcome: string): string => outcome.replace(WAY_TOLD, '$1');
 
 /** What really happened, for the log. */
 export const causeOf = (error: ArgoError): unknown => hiddenCauses.get(error) ?? error.cause;

@@ -255,5 +255,8 @@ void t.test('a driver\'s words about the way to a provider are for who sees all 
   await t.rejects(eve.read(web1, 'ip'), { message: 'FAILED: SSH: root@10.0.0.7: refused' }, 'what the machine itself says is for who may ask');
   t.notMatch(JSON.stringify(await eve.lastEvents({ types: ['action'] }, 20)), '10.0.0.7');
   t.match(JSON.stringify(await kim.lastEvents({ types: ['action'] }, 20)), 'UNREACHABLE: SSH: root@10.0.0.7: refused');
-  t.same(['UNREACHABLE: a: b', 'UNREACHABLE', 'FAILED: a', 'done', ''].map(outcomeWithoutWay), ['UNREACHABLE', 'UNREACHABLE', 'FAILED: a', 'done', '']);
+  t.same(
+    ['UNREACHABLE: a: b', 'UNREACHABLE', 'FAILED: a', 'UNCERTAIN: it was sent; now UNREACHABLE: SSH: 10.0.0.1: no route', 'done', ''].map(outcomeWithoutWay),
+    ['UNREACHABLE', 'UNREACHABLE', 'FAILED: a', 'UNCERTAIN: it was sent; now UNREACHABLE', 'done', ''],
+  );
 });
