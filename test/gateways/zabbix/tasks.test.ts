@@ -121,14 +121,15 @@ await t.test('one that is given out again is what it was the first time, whateve
 await t.test('one that is refused since the proxy ends is not run by the next', async (t) => {
   const folder = scratch(t);
   const { tasks, state } = half(t, folder);
+  const order = command(3);
   await tasks.drain(0);
-  tasks.take([command(3)], 'there');
+  tasks.take([order], 'there');
   await answered(tasks, 1);
   await state.close();
   const next = half(t, folder);
   await next.tasks.recover();
   next.tasks.done(next.tasks.next());
-  next.tasks.take([command(3)], 'there');
+  next.tasks.take([order], 'there');
   await answered(next.tasks, 1);
   t.equal(next.ran.length, 0);
   t.match(next.tasks.next(), [{ status: -1, info: /^not run: the proxy is about to end/ }]);
