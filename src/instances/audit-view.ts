@@ -1,11 +1,11 @@
-import { ArgoError, outcomeWithoutWay } from '../kit/errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { AUDIT_LOOKED_AT, AUDIT_PAGE } from '../kit/api-limits.js';
 import { Slices } from '../kit/slices.js';
 import type { AuditRow } from '../store/audit-entry.js';
 import { EVERYTHING, isOwn, providerOf, type Mandate, type Permission, type Principal } from './principal.js';
 import { NO_INSTANCE } from './own-work.js';
 import type { Registry } from './registry.js';
-import { forOthers } from './work-words.js';
+import { forOthers, withoutReason } from './work-words.js';
 
 /** What is wanted of the audit; left out: all. */
 export interface AuditWanted {
@@ -78,7 +78,7 @@ export class AuditView {
 
   #shown({ identity: { name, principal } }: Mandate, row: AuditRow): AuditRow | undefined {
     const provider = providerOf(row.instance);
-    if (isOwn(name, row.account)) return principal.coversProvider(provider) ? row : { ...row, outcome: row.outcome && outcomeWithoutWay(row.outcome) };
+    if (isOwn(name, row.account)) return principal.coversProvider(provider) ? row : withoutReason(row);
     // what is done to no machine names files and the like, of which a right to read machines says nothing
     if (row.instance === NO_INSTANCE) return principal.allowsProvider(provider, EVERYTHING) ? row : undefined;
     if (!this.#mayRead(principal, provider, row.instance)) return undefined;

@@ -98,6 +98,9 @@ interface ActionRecord {
   readonly outcome: string | null;
 }
 
+/** What those are told of an action who may not know why its machine's manager cannot be used. */
+export const withoutReason = <Row extends ActionRecord>(row: Row): Row => ({ ...row, outcome: row.outcome && outcomeWithoutWay(row.outcome) });
+
 /**
  * What those are told of an action who may see its machine and not do everything on its provider. Where it is work beyond
  * power, its arguments and the driver's words name what is not theirs: the provider to which it goes, images, other machines.
@@ -105,5 +108,5 @@ interface ActionRecord {
  */
 export function forOthers<Row extends ActionRecord>(row: Row): Row {
   const operation = row.command.slice(row.command.lastIndexOf(' ') + 1);
-  return Object.hasOwn(WORKS, operation) ? { ...row, options: '', outcome: row.outcome && row.outcome.split(': ', 1)[0]! } : { ...row, outcome: row.outcome && outcomeWithoutWay(row.outcome) };
+  return Object.hasOwn(WORKS, operation) ? { ...row, options: '', outcome: row.outcome && row.outcome.split(': ', 1)[0]! } : withoutReason(row);
 }

@@ -71,6 +71,9 @@ const withVisibleEnds = (line: string): string => (line.trim() === line ? line :
 /** Nearly all names, which are shown as they are: printable ASCII without blanks at its ends. */
 const PLAIN_NAME = /^[!-~](?:[ -~]*[!-~])?$/;
 
+/** A text of whole characters: half of one, which UTF-8 cannot carry, becomes U+FFFD. */
+export const wholeCharacters = (text: string): string => text.replace(/\p{Surrogate}/gu, REPLACEMENT);
+
 /** A name that came from elsewhere, harmless and as people can type it. May be empty. */
 export const harmlessName = (name: string): string => (PLAIN_NAME.test(name) ? name : withVisibleEnds(trimmed(withReplaced(name, REPLACEMENT))));
 

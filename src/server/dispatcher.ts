@@ -55,7 +55,7 @@ export class Dispatcher {
       if (command.repeatable) return this.#runRepeatable(session, line, command, request, reply);
       const running = command.run(request);
       if (running === undefined) this.#done(request, reply);
-      else return this.#finish(Promise.resolve(running), request, reply);
+      else return this.#finish(running, request, reply);
     } catch (thrown) {
       this.#fail(thrown, reply, session);
       if (request) Request.end(request);
@@ -115,7 +115,7 @@ export class Dispatcher {
     const source = this.#source;
     reply.record(READY_REPLY_SIZE);
     const running = command.run(request);
-    if (running !== undefined) return this.#finish(Promise.resolve(running), request, reply);
+    if (running !== undefined) return this.#finish(running, request, reply);
     this.#done(request, reply);
     const text = reply.recorded;
     if (text !== undefined && line.length <= READY_REPLY_SIZE)
@@ -130,7 +130,7 @@ export class Dispatcher {
       await Request.select(request, chosen);
       if (command.on !== 'instance') reply.accept();
       else if (!Request.isSingle(request)) request.usage();
-      await this.#finish(Promise.resolve(command.run(request)), request, reply);
+      await this.#finish(command.run(request), request, reply);
     } catch (thrown) {
       this.#fail(thrown, reply, session);
       Request.end(request);
@@ -138,9 +138,9 @@ export class Dispatcher {
   }
 
   /** Ends the reply when the command has ended, or when it has not got on for too long. */
-  async #finish(running: Promise<void>, request: Request, reply: Reply): Promise<void> {
+  async #finish(running: void | Promise<void>, request: Request, reply: Reply): Promise<void> {
     try {
-      await unlessStuck(running, reply, this.#timeLimit(request));
+      await unlessStuck(Promise.resolve(running), reply, this.#timeLimit(request));
       reply.done();
     } catch (thrown) {
       Request.abort(request, toArgoError(thrown));

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { timeOfDay, type ArgoEvent, type Cursor, type EventFacts } from '../../instances/events.js';
+import type { EventFeed } from '../../instances/feed.js';
 import { WEBHOOK_TEXT } from '../../kit/webhook-limits.js';
 
 /**
@@ -50,6 +51,10 @@ export function keep(event: ArgoEvent, facts: EventFacts, cursor: Cursor): Kept 
     ...(provider !== undefined && name !== undefined && { subject: { provider, name, ...(id !== undefined && { id }), ...(isTwin === true && { isTwin }) } }),
   };
 }
+
+/** What is kept of events that a receiver will not get: told among the others. */
+export const keepLost = (feed: EventFeed, dropped: LostFacts['dropped'], reason: LostFacts['reason']): Kept =>
+  ({ id: idOf(feed.cursor({ at: feed.stamp() })), at: Date.now() * 1000, facts: { type: 'lost', dropped, reason } });
 
 /** Texts within bounds, so that no event is too large to be kept. */
 function cut<Facts extends object>(facts: Facts): Facts {

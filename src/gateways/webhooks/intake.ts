@@ -6,7 +6,7 @@ import { WEBHOOK_APPEND_SIZE, WEBHOOK_DISK_RETRY } from '../../kit/webhook-limit
 import type { Log } from '../../kit/log.js';
 import type { Outbox } from '../../store/state.js';
 import type { Bell } from '../../kit/bell.js';
-import { idOf, keep, type Kept } from './envelope.js';
+import { keep, keepLost } from './envelope.js';
 import type { Listener } from '../contract.js';
 
 export interface IntakeParts {
@@ -68,7 +68,7 @@ export class Intake {
     } catch (error) {
       if (!(error instanceof ArgoError) || error.phrase !== 'CURSOR EXPIRED') throw error;
       log('warn', 'events were forgotten before they could be kept for the webhook');
-      return [JSON.stringify({ id: idOf(feed.cursor({ at: feed.stamp() })), at: Date.now() * 1000, facts: { type: 'lost', dropped: undefined, reason: 'not-kept' } } satisfies Kept)];
+      return [JSON.stringify(keepLost(feed, undefined, 'not-kept'))];
     }
   }
 

@@ -2,7 +2,7 @@ import type { EventFeed } from '../../instances/feed.js';
 import { WEBHOOK_LOG_EVERY } from '../../kit/webhook-limits.js';
 import type { Log } from '../../kit/log.js';
 import type { KeyValue } from '../../store/state.js';
-import { idOf, type Kept, type LostFacts } from './envelope.js';
+import { keepLost, type Kept, type LostFacts } from './envelope.js';
 
 const KEY = 'losses';
 
@@ -68,7 +68,7 @@ export class Losses {
     const { untold } = this.#notes;
     const reason = (Object.keys(untold) as Reason[]).find((one) => untold[one] > 0);
     if (this.#notes.message !== undefined || reason === undefined) return this.#notes.message;
-    this.#notes.message = { id: idOf(this.#feed.cursor({ at: this.#feed.stamp() })), at: Date.now() * 1000, facts: { type: 'lost', dropped: untold[reason], reason } };
+    this.#notes.message = keepLost(this.#feed, untold[reason], reason);
     untold[reason] = 0;
     await this.#save();
     return this.#notes.message;

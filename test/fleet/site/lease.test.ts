@@ -113,6 +113,16 @@ async function holderAndOther() {
   return { hub, one, other };
 }
 
+/** The one hangs until the other holds the lease in a bucket that was made anew, under the revision that was its own. */
+async function standStill(hub: MemoryHub, one: Member, other: Member): Promise<void> {
+  await until(() => hub.store.get(LEASES_BUCKET, 'san1')!.revision > 8, 'it to be renewed');
+  one.bus.hangs = true;
+  const { revision } = hub.store.get(LEASES_BUCKET, 'san1')!;
+  hub.store.empty(LEASES_BUCKET);
+  await until(() => other.isHeld && hub.store.get(LEASES_BUCKET, 'san1')?.revision === revision, 'the other to have come to that revision');
+  one.bus.hangs = false;
+}
+
 /** Looks all the time how many hold it. @returns the most at a time */
 function watched(members: readonly Member[]): () => number {
   let most = 0;
@@ -283,12 +293,7 @@ void t.test('a bucket that counts from the beginning again is not taken for one 
 void t.test('one that stood still does not write over what another has written under the same revision', async (t) => {
   const { hub, one, other } = await holderAndOther();
   const most = watched([one, other]);
-  await until(() => hub.store.get(LEASES_BUCKET, 'san1')!.revision > 8, 'it to be renewed');
-  one.bus.hangs = true;
-  const { revision } = hub.store.get(LEASES_BUCKET, 'san1')!;
-  hub.store.empty(LEASES_BUCKET);
-  await until(() => other.isHeld && hub.store.get(LEASES_BUCKET, 'san1')?.revision === revision, 'the other to have come to that revision');
-  one.bus.hangs = false;
+  await standStill(hub, one, other);
   await until(() => one.lease.holder === 'paris', 'the one to know of it');
   t.equal(most(), 1);
   t.ok(other.isHeld);
@@ -298,12 +303,7 @@ void t.test('one that stood still does not write over what another has written u
 
 void t.test('one that stood still, and ends, does not give up what another holds under the same revision', async (t) => {
   const { hub, one, other } = await holderAndOther();
-  await until(() => hub.store.get(LEASES_BUCKET, 'san1')!.revision > 8, 'it to be renewed');
-  one.bus.hangs = true;
-  const { revision } = hub.store.get(LEASES_BUCKET, 'san1')!;
-  hub.store.empty(LEASES_BUCKET);
-  await until(() => other.isHeld && hub.store.get(LEASES_BUCKET, 'san1')?.revision === revision, 'the other to have come to that revision');
-  one.bus.hangs = false;
+  await standStill(hub, one, other);
   await one.lease.close();
   t.match(value(hub), { site: 'paris' });
   t.notMatch(value(hub), { released: true });

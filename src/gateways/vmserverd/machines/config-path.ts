@@ -1,6 +1,7 @@
 import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import { toArgoError } from '../../../kit/errors.js';
+import { wholeCharacters } from '../../../kit/text.js';
 import { matching } from '../../../protocols/vmserverd/shape.js';
 import { noSuchMachine } from '../faults.js';
 
@@ -18,7 +19,7 @@ const PATH = /^\/vms\/([^/]+)\/([^/]+)\.(?:vmx|cfg)$/;
 const PLAIN = /^[\w.-]*$/;
 
 /** A part of a path: what could be taken for something else in it is written as `%2F`, as in URLs. Halves of surrogate pairs cannot. */
-const encoded = (part: string): string => (PLAIN.test(part) ? part : encodeURIComponent(part.replace(/\p{Surrogate}/gu, '\uFFFD')));
+const encoded = (part: string): string => (PLAIN.test(part) ? part : encodeURIComponent(wholeCharacters(part)));
 
 export const configPath = ({ provider, fullName }: Pick<InstanceInfo, 'provider' | 'fullName'>): string => `/vms/${encoded(provider)}/${encoded(fullName.slice(provider.length + 1))}.vmx`;
 
