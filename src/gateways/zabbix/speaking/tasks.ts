@@ -4,7 +4,7 @@ import { Places } from '../../../kit/places.js';
 import { notLonger } from '../../../kit/within.js';
 import { ZABBIX_COMMANDS, ZABBIX_COMMANDS_WAITING, ZABBIX_RESULT_TEXT, ZABBIX_RESULTS_SENT } from '../../../kit/zabbix-gateway-limits.js';
 import type { DiagnosticQuestion, RemoteCommand, Task, TaskResult } from '../../../protocols/zabbix/messages.js';
-import type { KeyValue, Once } from '../../../store/state.js';
+import type { KeyValue, Once, OnceAnswer } from '../../../store/state.js';
 import type { Incoming } from '../contract.js';
 import { diagnosticsAnswer, type DiagnosticFigures } from './diagnostics.js';
 
@@ -22,6 +22,7 @@ interface TasksParts {
 
 const RUNNING = 'running/';
 const RESULT = 'result/';
+const ONCE = 'task/';
 /** Before the type of the result, of a command that waits for its turn. */
 const WAITS = 'waits ';
 const NOBODY_KNOWS = 'the proxy ended while this command ran: nobody knows whether it was done, look at the machine';
@@ -31,6 +32,9 @@ type Verdict = Pick<TaskResult, 'status' | 'info'>;
 const failed = (info: string): Verdict => ({ status: -1, info });
 /** Nothing begins that is not on the disk. What cannot be read there either may have begun earlier. */
 const unnoted = (error: unknown): Verdict => failed(`not begun this time: that cannot be noted (${(error as Error).message})`);
+/** A command that was begun before. */
+type Begun = Extract<OnceAnswer, { readonly begun: false }>;
+const knownOf = (known: Begun): Verdict => (known.ended ? JSON.parse(known.result) as Verdict : failed(NOBODY_KNOWS));
 const resultTypeOf = ({ resultType = 3 }: RemoteCommand): 0 | 3 => resultType;
 
 /**
@@ -72,9 +76,9 @@ export class Tasks {
   /** What is known of a command that an earlier process was not done with. It is not run any more. @throws StateError */
   async #leftBehind(name: string, noted: string): Promise<Verdict> {
     const { once } = this.#parts;
-    const key = `task/${name}`;
+    const key = ONCE + name;
     const began = await once.begin(key);
-    if (!began.begun) return began.ended ? JSON.parse(began.result) as Verdict : failed(NOBODY_KNOWS);
+    if (!began.begun) return knownOf(began);
     const verdict = failed(noted.startsWith(WAITS) ? NOT_ITS_TURN : NOBODY_KNOWS);
     await once.end(key, JSON.stringify(verdict));
     return verdict;
@@ -142,7 +146,7 @@ export class Tasks {
     const leave = await place;
     try {
       if (this.#running.has(name)) return undefined;
-      const key = `task/${name}`;
+      const key = ONCE + name;
       const began = await once.begin(key);
       // one that was run, or refused, stays so: it may be too old by now, or not any more
       if (!began.begun) return this.#again(began, name);
@@ -173,9 +177,8 @@ export class Tasks {
   }
 
   /** The server gives out a task that it gave out before: the answer was lost, here or there. */
-  #again(known: { readonly ended: boolean; readonly result?: string }, name: string): Verdict | undefined {
-    if (known.ended) return JSON.parse(known.result!) as Verdict;
-    return this.#running.has(name) || this.#results.has(RESULT + name) ? undefined : failed(NOBODY_KNOWS);
+  #again(known: Begun, name: string): Verdict | undefined {
+    return !known.ended && (this.#running.has(name) || this.#results.has(RESULT + name)) ? undefined : knownOf(known);
   }
 
   #tooOld({ clock, ttl }: RemoteCommand): string | undefined {
