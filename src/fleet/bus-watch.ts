@@ -130,7 +130,7 @@ class Round {
     // Two tokens, so that it is not among the answers, too.
     const subject = `${this.#wire.inbox}.watch.${randomUUID()}`;
     const forget = this.#wire.onChange(() => { this.end('the connection was lost'); });
-    const unsubscribe = this.#wire.subscribe(subject, (message) => { this.#take(message); });
+    const unsubscribe = this.#wire.subscribeFresh(subject, (message) => { this.#take(message); });
     try {
       this.#wait();
       this.#pending = await this.#create(subject);

@@ -5,6 +5,7 @@ import type { Log } from '../kit/log.js';
 import { notLonger } from '../kit/within.js';
 import { BusLink, type LinkOptions, type Nats } from './bus-link.js';
 import { BusError, type BusMessage, type Conversation, type Headers } from './contract.js';
+import { newQueue } from './subjects.js';
 
 /** What the bus answers where nobody listens, in place of a receiver (docs.nats.io, no responders). */
 const NO_RESPONDERS = '503';
@@ -26,7 +27,10 @@ export interface WireMessage extends BusMessage {
 
 interface Listening {
   readonly subject: string;
+  /** whose members hear in turn; undefined: nobody else takes anything away */
   readonly queue: string | undefined;
+  /** whether nobody has listened there before */
+  readonly isFresh: boolean;
   readonly told: (message: WireMessage) => void;
   live: Subscription | undefined;
   /** until a forbidden one is tried again */
@@ -42,21 +46,24 @@ interface Asked {
 
 /** What is sent and heard over a connection that comes and goes. Subscriptions outlive it; what is sent without it is not sent later. */
 export class BusWire {
-  /** below which nobody else's answers come, and which others cannot guess */
-  readonly inbox: string;
+  /** below which nobody else's answers come, and which others cannot guess; another one for each connection */
+  inbox!: string;
   trouble: string | undefined = 'it has not been reached yet';
+  readonly #inboxPrefix: string;
   readonly #log: Log;
   readonly #link: BusLink;
   readonly #listeners = new Set<() => void>();
   readonly #listening = new Set<Listening>();
   readonly #asked = new Map<string, Asked>();
+  /** in the inbox, and in the one before it: answers may be on their way to that */
+  readonly #inboxes: Listening[] = [];
   #connection: NatsConnection | undefined;
   #library: Nats | undefined;
 
   constructor(options: LinkOptions, log: Log) {
-    this.inbox = `${options.inboxPrefix}.${randomUUID()}`;
+    this.#inboxPrefix = options.inboxPrefix;
     this.#log = log;
-    this.#listen({ subject: `${this.inbox}.*`, queue: undefined, told: (message) => { this.#answered(message); } });
+    this.#renewInbox();
     this.#link = new BusLink(options, {
       up: (connection, library) => { this.#up(connection, library); },
       down: (why) => { this.#down(why); },
@@ -83,7 +90,15 @@ export class BusWire {
       listening.live = undefined;
       clearTimeout(listening.again);
     }
-    if (wasUp) this.#tell();
+    if (!wasUp) return;
+    this.#renewInbox();
+    this.#tell();
+  }
+
+  #renewInbox(): void {
+    this.inbox = `${this.#inboxPrefix}.${randomUUID()}`;
+    this.#inboxes.push(this.#listen({ subject: `${this.inbox}.*`, queue: undefined, isFresh: true, told: (message) => { this.#answered(message); } }));
+    if (this.#inboxes.length > 2) this.#listening.delete(this.#inboxes.shift()!);
   }
 
   #tell(): void {
@@ -96,7 +111,16 @@ export class BusWire {
   }
 
   subscribe(subject: string, told: (message: WireMessage) => void, queue?: string): () => void {
-    const listening = this.#listen({ subject, queue, told });
+    return this.#subscribe({ subject, queue, isFresh: false, told });
+  }
+
+  /** @param subject at which nobody has listened before */
+  subscribeFresh(subject: string, told: (message: WireMessage) => void): () => void {
+    return this.#subscribe({ subject, queue: undefined, isFresh: true, told });
+  }
+
+  #subscribe(what: Omit<Listening, 'live' | 'again'>): () => void {
+    const listening = this.#listen(what);
     this.#begin(listening);
     return () => {
       this.#listening.delete(listening);
@@ -114,7 +138,8 @@ export class BusWire {
   }
 
   #begin(listening: Listening): void {
-    const { subject, queue, told } = listening;
+    const { subject, told, isFresh } = listening;
+    const queue = listening.queue ?? (isFresh ? undefined : newQueue());
     // One that has just closed is told of in a moment, and begun anew with the next.
     if (this.#connection === undefined || this.#connection.isClosed()) return;
     listening.live = this.#connection.subscribe(subject, {
@@ -173,7 +198,7 @@ export class BusWire {
   }
 
   #answered(message: WireMessage): void {
-    const token = message.subject.slice(this.inbox.length + 1);
+    const token = message.subject.slice(message.subject.lastIndexOf('.') + 1);
     const asked = this.#asked.get(token);
     if (asked === undefined) return;
     if (!asked.answered && message.data.length === 0 && message.status?.startsWith(NO_RESPONDERS) === true) {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { SITE_NAME } from '../config/fleet.js';
 
 /** Subjects, buckets and streams on the bus: one place for their names. */
@@ -26,6 +27,14 @@ export const eventSubject = (site: string, type: string): string => `argo.v1.eve
 export const EVENTS_OF_ALL = 'argo.v1.event.*.*';
 export const AUDITS_OF_ALL = 'argo.v1.audit.front.*';
 export const auditSubject = (front: string): string => `argo.v1.audit.front.${front}`;
+
+/**
+ * A queue with nobody else in it, for a subject at which one listens by one connection after the other. Where a client was cut off as
+ * its key was taken out, and is let in again, its server does not tell the others of the cluster a second time that somebody listens at
+ * the same subject, and what comes by them is lost; of a new queue there it tells (tried: nats-server 2.9.10). The answer that nobody
+ * listens, and what the store sends to who watches a bucket, do not reach a queue: those have a subject that is new each time.
+ */
+export const newQueue = (): string => randomUUID();
 
 /** Several processes of one site take orders in turn. */
 export const SITE_QUEUE = 'site';

@@ -5,7 +5,7 @@ import { SIGNATURE_HEADER } from '../contract.js';
 import { aliveMessage, readMessage, type AliveMessage } from '../messages.js';
 import { KnownKey } from '../signer.js';
 import { faultsOf, storeLayout, type StoreStream } from '../store-layout.js';
-import { ALIVE_OF_ALL, aliveSubject } from '../subjects.js';
+import { ALIVE_OF_ALL, aliveSubject, newQueue } from '../subjects.js';
 import { serverClock, storeClock, type Clock } from './clock.js';
 import { StoreFault, type AdminConnection } from './connection.js';
 import { streamInfo, type StreamInfo } from './init.js';
@@ -92,6 +92,7 @@ interface Heard {
 async function heardSites({ connection }: AdminConnection, sites: ReadonlyMap<string, string> | undefined): Promise<Finding[]> {
   const heard = new Map<string, Heard | string>();
   const subscription = connection.subscribe(ALIVE_OF_ALL, {
+    queue: newQueue(),
     callback: (error, message) => {
       if (error !== null) return;
       const site = message.subject.split('.')[3] ?? '';
