@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { BUS_LAYOUT_LOOK, BUS_STORE_DOUBT, BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
 import type { WireMessage } from './bus-wire.js';
-import { BusError, type BusMessage, type Headers, type KeyEntry, type StreamEntry } from './contract.js';
+import { BusError, isConflict, type BusMessage, type Headers, type KeyEntry, type StreamEntry } from './contract.js';
 import { storeSubject } from './subjects.js';
 
 /**
@@ -183,7 +183,7 @@ export class BusStore {
     try {
       return await write(0);
     } catch (error) {
-      if (!(error instanceof BusError) || error.reason !== 'conflict') throw error;
+      if (!isConflict(error)) throw error;
       // One that was deleted leaves a mark, over which a new one may be written.
       const last = await this.#last(bucketStream(bucket), keySubject(bucket, key));
       if (last === undefined || last.message.header(KEY_OPERATION) === undefined) throw error;

@@ -29,6 +29,9 @@ export class BusError extends Error {
   }
 }
 
+/** Whether somebody has written there since it was looked at: also the very same, by an attempt whose answer was lost. */
+export const isConflict = (thrown: unknown): boolean => thrown instanceof BusError && thrown.reason === 'conflict';
+
 /** Answers of one question, in the order in which they come. Ends it by {@link end}. */
 export interface Conversation {
   end(): void;
@@ -89,7 +92,8 @@ export interface Bus {
    * @param headers those of the event: who has signed it
    * @param lastSeq sequence of the stream at which the subject's last event was; undefined: not checked
    * @returns the sequence that it has
-   * @throws BusError conflict, down, absent, store
+   * @throws BusError conflict, down, absent, store. Servers look at `lastSeq` before they look whether they have the id, or after
+   * that (nats-server 2.9.10 after it, 2.15.1 before it): where it was sent before, what comes may be its sequence or `conflict`
    */
   addToStream(stream: string, subject: string, data: Uint8Array, headers: Headers, id: string, lastSeq?: number): Promise<number>;
   /** The last event of a subject, as any server that keeps the stream has it: it may be a moment behind. @throws BusError down, absent, store */

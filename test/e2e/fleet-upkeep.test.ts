@@ -125,16 +125,20 @@ await t.test('another key for a front, under another name: nobody waits', async 
 
 await t.test('an upgrade: the bus, what it keeps, sites, fronts', async (t) => {
   const caller = new Caller(f2, 'web1');
-  for (const server of fleet.nats.servers) {
+  const isWhole = async (): Promise<void> => {
     let said = '';
     await until(async () => {
       const { code, stdout, stderr } = await argoServer(berlin, 'check');
       said = `${stdout}${stderr}`;
       return code === 0 && !said.includes('is not up to date');
     }, LONG, 'no copy to be behind').catch((error: unknown) => { throw new Error(`${(error as Error).message}: ${said}`); });
+  };
+  for (const server of fleet.nats.servers) {
+    await isWhole();
     await server.kill();
     await server.start();
   }
+  await isWhole();
 
   const admin = join(f1.folder, 'admin.nk');
   writeFileSync(admin, fleet.nats.admin.seed, { mode: 0o600 });

@@ -2,7 +2,7 @@ import type { Bell } from '../../kit/bell.js';
 import { FLEET_LIVES } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import type { KeyValue } from '../../store/state.js';
-import { BusError, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
+import { BusError, isConflict, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { checkMessage, eventMessage, FLEET_VERSION, joined, MessageFault, type EventMessage } from '../messages.js';
 import { packed, parcelsOf, unpacked } from '../parcels.js';
@@ -132,7 +132,7 @@ export class EventSender {
       await this.#append(parcel);
     } catch (thrown) {
       this.#isSure = false;
-      if (!(thrown instanceof BusError) || thrown.reason !== 'conflict') throw thrown;
+      if (!isConflict(thrown)) throw thrown;
       // it may be an attempt of before that has arrived, or the stream forgets what is old
       await this.#readBack();
       await this.#append(parcel);

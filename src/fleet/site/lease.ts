@@ -7,7 +7,7 @@ import type { Log } from '../../kit/log.js';
 import { notLonger } from '../../kit/within.js';
 import type { RefusalLog } from '../../kit/refusal-log.js';
 import { keysSubject } from '../bus-store.js';
-import { BusError, type Bucket, type KeyEntry, type Signer } from '../contract.js';
+import { isConflict, type Bucket, type KeyEntry, type Signer } from '../contract.js';
 import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
 import { seal, unseal } from '../sealed.js';
 import { KnownKey } from '../signer.js';
@@ -231,7 +231,7 @@ export class SiteLease implements Lease {
     try {
       this.#take(await this.#parts.bucket.update(this.#key, this.#message({}), revision), asked);
     } catch (thrown) {
-      if (!(thrown instanceof BusError) || thrown.reason !== 'conflict') throw thrown;
+      if (!isConflict(thrown)) throw thrown;
       await this.#lookWhose();
     }
   }

@@ -142,6 +142,19 @@ await t.test('where the answer of the stream is lost, nothing is in it twice', a
   t.same(entries(hub).map(({ id }) => id), [1, 2]);
 });
 
+await t.test('where an attempt arrives after the stream was looked at, it is looked at again, and nobody is told of a trouble', async (t) => {
+  const hub = new MemoryHub();
+  const { audit, log } = front(t, hub, new Folder());
+  audit.add(begun(1));
+  await have(hub, 1);
+  const [first] = hub.store.messages(AUDIT_STREAM);
+  hub.store.append(AUDIT_STREAM, auditSubject('f1'), first!.data, first!.headers, 'late');
+  audit.add(begun(2));
+  await have(hub, 3);
+  t.same(entries(hub).map(({ id }) => id), [1, 1, 2]);
+  t.same(log, []);
+});
+
 await t.test('a stream that is not there is told of once, and waited for', async (t) => {
   const hub = new MemoryHub();
   const { audit, log } = front(t, hub, new Folder());
