@@ -143,7 +143,7 @@ export class Errand {
       case 'ended': return this.#succeed(asked, answer);
       case 'failed': return this.#isRefused(asked, answer, isOfThisCopy);
       case 'none': return this.#isUnknown(answer.incarnation);
-      case 'lost': return this.#fail(this.#uncertain(`its server ended meanwhile; last seen ${answer.observed}`));
+      case 'lost': return this.#fail(this.#uncertain(`${answer.incarnation === this.#sentTo ? 'it does not know what came of it' : 'its server ended meanwhile'}; last seen ${answer.observed}`));
       case 'value': return undefined;
     }
   }

@@ -125,7 +125,13 @@ export class Orders {
     // as in #joined, nothing is said: whatever were, the bus could hand it on as an answer to the order itself
     if (this.#asked.of(asker.front) >= FLEET_RESULTS_PER_FRONT) return;
     this.#asked.add(asker.front);
-    void this.#process(key, asker, to, undefined, () => this.#deny(key)).finally(() => this.#asked.take(asker.front));
+    void this.#answerResult(key, asker, to).finally(() => this.#asked.take(asker.front));
+  }
+
+  /** Nothing is said, nor written down, before it is known whether another server of this name has begun it: it is asked again then. */
+  async #answerResult(key: string, asker: Asker, to: Replying): Promise<void> {
+    if (!await this.#isSettledWithin(FLEET_RESULT_TIMEOUT / 2) || this.#joined(key, asker, to)) return;
+    await this.#process(key, asker, to, undefined, () => this.#deny(key));
   }
 
   /** Resolves when all that is under way has been answered, or after so many milliseconds. */

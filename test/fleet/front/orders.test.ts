@@ -298,8 +298,15 @@ void t.test('a site that is silent is sent nothing while it is waited for', asyn
 
 void t.test('the site\'s server ended meanwhile', async (t) => {
   const { site, power } = await world(t, { sendTimeout: 50 });
+  site.onOrder = () => { site.incarnation = 'another-process-of-it'; };
   site.onResult = (_question, reply) => reply({ state: 'lost', observed: 'off' });
   await t.rejects(power(), { message: 'UNCERTAIN: the order for web1 was sent to site berlin: its server ended meanwhile; last seen off' });
+});
+
+void t.test('the site\'s server has not ended, and does not know', async (t) => {
+  const { site, power } = await world(t, { sendTimeout: 50 });
+  site.onResult = (_question, reply) => reply({ state: 'lost', observed: 'off' });
+  await t.rejects(power(), { message: 'UNCERTAIN: the order for web1 was sent to site berlin: it does not know what came of it; last seen off' });
 });
 
 void t.test('who does not wait any longer says so, and the site has the last word', async (t) => {

@@ -1,9 +1,10 @@
 import t from 'tap';
 import { aliveMessage, readMessage, type AliveMessage } from '../../../src/fleet/messages.js';
+import { FLEET_RESULT_TIMEOUT } from '../../../src/kit/fleet-limits.js';
 import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { aliveSubject } from '../../../src/fleet/subjects.js';
 import { until } from '../../support/until.js';
-import { bare, opened, SITE, SiteWorld, WITHIN } from './world.js';
+import { bare, opened, SITE, SiteWorld, WITHIN, type Talk } from './world.js';
 
 const heardIn = (world: SiteWorld): { message: AliveMessage; isSigned: boolean }[] => {
   const key = new KnownKey(world.signer.publicKey);
@@ -87,6 +88,20 @@ await t.test('what another server may have begun while neither knew of the other
   t.same(bare(await world.front.last(world.front.sendOrder(done))), { state: 'lost', observed: 'on' });
   t.same(bare(await world.front.became(asked.id)), { state: 'lost', observed: 'unknown' });
   t.same(world.machine.calls, ['reboot']);
+});
+
+await t.test('an order that never came is denied as soon as it is known that no other server has begun it, however long that takes', async (t) => {
+  const world = await SiteWorld.make(t);
+  const life = await world.live({ times: { hushAgain: FLEET_RESULT_TIMEOUT } });
+  const { id } = world.front.order();
+  life.bus.cut();
+  life.bus.restore();
+  const asked: Talk[] = [];
+  await until(() => {
+    asked.push(world.front.sendResult(id));
+    return asked.some(({ answers }) => answers.length > 0);
+  }, WITHIN, 'an answer');
+  t.same(bare(asked.flatMap(({ answers }) => answers)[0]!), { state: 'none' });
 });
 
 await t.test('one that had fallen silent is met again', async (t) => {
