@@ -12,12 +12,12 @@ import type { PowerRunParts, RunOutcome } from './power-run.js';
 import { isDoing, type Doing } from './progress.js';
 import type { SettingOutcome, SettingRunParts } from './setting-run.js';
 import { Sight } from './sight.js';
-import { ENDINGS, type Ending } from './turn.js';
+import { ENDINGS, FRONT_ENDED, type Ending } from './turn.js';
 
 /** By what the other gate says of an order that it was told to end that nothing was done. */
 const NOTHING_DONE: ReadonlySet<Phrase> = new Set<Phrase>(['BUSY', 'UNREACHABLE', 'NOT ALLOWED']);
 /** In what words it says that it was told to end: it does not always know why, one of an older version never. */
-const TOLD_TO_END = [ENDINGS.cancelled, ENDINGS.left].map((ending) => `when ${ending().event}`);
+const TOLD_TO_END = [ENDINGS.cancelled(), ENDINGS.left(), ENDINGS.left(FRONT_ENDED)].map(({ event }) => `when ${event}`);
 
 /** What a run at another gate works on. */
 interface FarRunParts<O> {

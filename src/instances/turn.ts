@@ -27,18 +27,21 @@ export const ENDINGS = {
   cancelled: () => ending(new ArgoError('BUSY', 'it was cancelled; nothing was sent'), 'it was cancelled'),
   forbidden: () => ending(new ArgoError('NOT ALLOWED', 'the right was taken away; nothing was sent'), 'the right to it was taken away'),
   late: () => ending(new ArgoError('TIMEOUT', 'it took too long; nothing was sent'), 'it took too long'),
-  left: () => ending(new ArgoError('SHUTTING DOWN', 'its gateway ended; nothing was sent'), 'its gateway ended'),
+  left: (event = 'its gateway ended') => ending(new ArgoError('SHUTTING DOWN', `${event}; nothing was sent`), event),
 } as const;
+
+/** The detail of SHUTTING DOWN as the reason of a signal, where that was at a front of the fleet: more is not known here. */
+export const FRONT_ENDED = 'its front, or a gateway there, ended';
 
 /** How something ends that is cancelled by a signal, by the phrase of its reason; all else is somebody's who cancelled it. */
 const ENDING_BY: Partial<Readonly<Record<Phrase, () => Ending>>> = {
-  'NOT AUTHENTICATED': ENDINGS.forbidden, 'NOT ALLOWED': ENDINGS.forbidden, TIMEOUT: ENDINGS.late, 'SHUTTING DOWN': ENDINGS.left,
+  'NOT AUTHENTICATED': ENDINGS.forbidden, 'NOT ALLOWED': ENDINGS.forbidden, TIMEOUT: ENDINGS.late,
 };
 
 /** @param ofServer how all end, once the server itself does */
 export function endingFor(reason: unknown, ofServer: (() => Ending) | undefined): Ending {
   const phrase = reason instanceof ArgoError ? reason.phrase : undefined;
-  if (phrase === 'SHUTTING DOWN' && ofServer) return ofServer();
+  if (phrase === 'SHUTTING DOWN') return ofServer?.() ?? ENDINGS.left((reason as ArgoError).detail || undefined);
   return ((phrase && ENDING_BY[phrase]) ?? ENDINGS.cancelled)();
 }
 

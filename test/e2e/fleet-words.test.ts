@@ -70,5 +70,5 @@ await t.test('the front ends', async (t) => {
   const { answer } = await waiting('admin', 'sim/d2');
   f1.daemon.signal('SIGTERM');
   t.equal(await answer, '400 UNCERTAIN: accepted, and last seen on when the server ended');
-  await until(() => lastOf(berlin) === 'UNCERTAIN: accepted, and last seen on when its gateway ended', LONG, 'why, in the audit of the site');
+  await until(() => lastOf(berlin) === 'UNCERTAIN: accepted, and last seen on when its front, or a gateway there, ended', LONG, 'why, in the audit of the site');
 });

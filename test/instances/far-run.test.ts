@@ -141,7 +141,7 @@ void t.test('a right that is taken away ends it', async (t) => {
 });
 
 void t.test('what is told of its end is what ended it here, whichever way the other gate says that it was told to end', async (t) => {
-  for (const event of ['it was cancelled', 'its gateway ended']) {
+  for (const event of ['it was cancelled', 'its gateway ended', 'its front, or a gateway there, ended']) {
     const { kim, far, grant } = await arrange(t);
     far.onPower = untilTold(fails(new ArgoError('UNCERTAIN', `accepted, and last seen on when ${event}; it complained: no`)));
     const told = t.rejects(kim.power(web1, STOP), { message: 'UNCERTAIN: accepted, and last seen on when the right to it was taken away; it complained: no' });

@@ -1,3 +1,4 @@
+import { FRONT_ENDED } from '../../instances/turn.js';
 import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { FLEET_ORDER_ASKERS } from '../../kit/fleet-limits.js';
 import { CANCELLED_BECAUSE } from '../messages.js';
@@ -27,7 +28,7 @@ export class UnderWay {
   /** @param because one of CANCELLED_BECAUSE, where nobody cancelled it */
   cancel(because: string | undefined): void {
     const known = Object.entries(CANCELLED_BECAUSE).find(([, word]) => word === because);
-    this.#cancelled.abort(known && new ArgoError(known[0] as Phrase));
+    this.#cancelled.abort(known && new ArgoError(known[0] as Phrase, known[0] === 'SHUTTING DOWN' ? FRONT_ENDED : ''));
   }
 
   get isActing(): boolean {

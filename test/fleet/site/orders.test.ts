@@ -352,7 +352,7 @@ await t.test('why nobody waits any longer is in the audit, where the front says 
   const world = await SiteWorld.make(t);
   const { audit } = await world.live();
   world.machine.script.shutdown = () => undefined;
-  for (const [because, words] of [['forbidden', 'the right to it was taken away'], ['ended', 'its gateway ended'], ['eclipse', 'it was cancelled']] as const) {
+  for (const [because, words] of [['forbidden', 'the right to it was taken away'], ['ended', 'its front, or a gateway there, ended'], ['eclipse', 'it was cancelled']] as const) {
     const order = world.front.order({ wait: 60_000 });
     const talk = world.front.sendOrder(order);
     await until(() => talk.answers.some((answer) => answer.state === 'running' && answer.doing === 'verifying'), WITHIN, 'a word on what it does');
