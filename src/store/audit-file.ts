@@ -70,14 +70,15 @@ const VACUUM = 'PRAGMA incremental_vacuum(256)';
 /** The audit's file, with the operations `begin`, `end`, `rows` and `prune`. */
 export const openAuditFile: OpenStoreFile = async (stateDir, last) => {
   makeFolder(stateDir);
-  const database = await openSqlite(auditFile(stateDir), { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
+  const path = auditFile(stateDir);
+  const database = await openSqlite(path, { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
   try {
     // of a new file only: it can become smaller again
     database.exec('PRAGMA auto_vacuum = INCREMENTAL');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec(SCHEMA);
     database.prepare(GO_ON).run(Math.max(last, lastGiven));
-    return { database, operations: operationsOn(database) };
+    return { path, database, operations: operationsOn(database) };
   } catch (error) {
     database.close();
     throw error;

@@ -44,11 +44,12 @@ export interface Head {
 
 export const openHistoryFile: OpenStoreFile = async (stateDir) => {
   makeFolder(stateDir);
-  const database = await openSqlite(join(stateDir, 'history.sqlite'), { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
+  const path = join(stateDir, 'history.sqlite');
+  const database = await openSqlite(path, { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
   try {
     database.exec('PRAGMA journal_mode = WAL');
     database.exec(SCHEMA);
-    return { database, operations: historyOperations(database) };
+    return { path, database, operations: historyOperations(database) };
   } catch (error) {
     database.close();
     throw error;

@@ -36,12 +36,13 @@ const SCHEMA = `
 /** The state of gateways and tasks. */
 export const openStateFile: OpenStoreFile = async (stateDir) => {
   makeFolder(stateDir);
-  const database = await openSqlite(join(stateDir, 'state.sqlite'), { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
+  const path = join(stateDir, 'state.sqlite');
+  const database = await openSqlite(path, { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
   try {
     database.exec('PRAGMA journal_mode = WAL');
     database.exec(SCHEMA + TASKS_SCHEMA + PLANS_SCHEMA + TAGS_SCHEMA + ORDERS_SCHEMA);
     return {
-      database,
+      path, database,
       operations: {
         ...keyValueOperations(database), ...outboxOperations(database), ...onceOperations(database), ...taskOperations(database), ...planOperations(database),
         ...tagOperations(database), ...orderOperations(database),

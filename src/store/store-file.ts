@@ -7,6 +7,7 @@ export type Operations = Readonly<Record<string, (args: readonly Value[]) => unk
 
 /** An open file, with its tables. */
 export interface StoreFile {
+  readonly path: string;
   readonly database: Sqlite;
   readonly operations: Operations;
 }

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Sqlite } from './sqlite.js';
 import { CLOSE, type Answer, type Batch, type OpenStoreFile, type StoreFile, type StoreName, type ThreadData } from './store-file.js';
@@ -13,15 +14,34 @@ const OPENERS: Readonly<Record<StoreName, () => Promise<OpenStoreFile>>> = {
 const { name, stateDir, last } = workerData as ThreadData;
 const port = parentPort!;
 let open: StoreFile | undefined;
+/** which file that is: its place on the disk, whatever its name */
+let place: string | undefined;
 /** of the open file; undefined where not yet set */
 let durable: boolean | undefined;
 
 async function opened(): Promise<StoreFile> {
+  if (open && wasPutAway(open)) letGo();
   if (open) return open;
   const file = await (await OPENERS[name]())(stateDir, last);
   durable = undefined;
+  place = placeOf(file);
   open = file;
   return file;
+}
+
+/** @returns undefined where its path leads nowhere @throws Error of the file system */
+function placeOf({ path }: StoreFile): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found && `${found.dev} ${found.ino}`;
+}
+
+/** Whether somebody has removed or replaced the file: what is written to it would be found by nobody. One that cannot be looked at is there still. */
+function wasPutAway(file: StoreFile): boolean {
+  try {
+    return placeOf(file) !== place;
+  } catch {
+    return false;
+  }
 }
 
 /** The next batch begins with opening the path again, where somebody may have put another file. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -54,6 +54,29 @@ await t.test('a thread with nothing to do ends, and another takes its place', as
   await until(() => ended === 1, WITHIN, 'the end of the thread');
   t.equal(await thread.ask(BEGIN), 2);
   t.equal(workers.length, 2);
+});
+
+await t.test('a file that is put away, while nothing fails, is not written any more', async (t) => {
+  const { folder, thread, workers } = open(t);
+  const names = (): string[] => readdirSync(folder).filter((name) => name.startsWith('audit.'));
+  const count = async (): Promise<unknown> => {
+    const database = await openSqlite(auditFile(folder), { readOnly: true, timeout: 0 });
+    const { count } = database.prepare('SELECT count(*) AS count FROM begun').get() as { count: number };
+    database.close();
+    return count;
+  };
+  for (let number = 1; number <= 3; number += 1) t.equal(await thread.ask(BEGIN), number);
+  for (const name of names()) rmSync(join(folder, name));
+  t.equal(await thread.ask(BEGIN), 4, 'and what comes next is in a new one');
+  t.equal(await count(), 1);
+  const copy = join(folder, 'copy');
+  const whole = await openSqlite(auditFile(folder), { readOnly: false, timeout: 0 });
+  whole.exec(`VACUUM INTO '${copy}'`);
+  whole.close();
+  renameSync(copy, auditFile(folder));
+  t.equal(await thread.ask(BEGIN), 5, 'or in the one that took its place');
+  t.equal(await count(), 2);
+  t.equal(workers.length, 1, 'by the same thread');
 });
 
 /** Has the operations of each batch that a thread is given from now on written down. */
