@@ -1,3 +1,5 @@
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
@@ -25,10 +27,9 @@ interface Proxy extends Half {
 /** A proxy in passive mode that listens. */
 async function listening(t: Test, { folder = scratch(t), serverVersion }: { folder?: string; serverVersion?: string } = {}): Promise<Proxy> {
   const parts = half(t, folder);
-  const { sender, tasks, state, logged, values } = parts;
-  await values.open();
+  const { sender, tasks, history, logged, values } = parts;
+  await values.open().catch(() => undefined);
   const log = (level: string, message: string, facts?: object): void => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
-  const history = state.history('gateway z');
   const configurations = new Configurations({
     history,
     log,
@@ -101,6 +102,26 @@ await t.test('one since 6.4 shows it by asking first, and that is remembered', a
   const later = await listening(t, { folder });
   await later.values.values([value('5', 'b')]);
   t.same(texts((await later.ask(DATA, SUCCESS))[0]), ['a', 'b'], 'no configuration is waited for');
+});
+
+await t.test('what was noted beside the values is noted again where it could not be, or another file has begun, though nothing changes', async (t) => {
+  const folder = join(scratch(t), 'state');
+  writeFileSync(folder, 'a file in the way');
+  const { values, history, ask } = await listening(t, { folder });
+  const areNoted = (): Promise<void> => until(async () => {
+    await ask(WHOLE);
+    const notes = await Promise.all(['configuration', 'version'].map((key) => history.note(key).catch(() => undefined)));
+    return notes.every((note) => note !== undefined);
+  }, WITHIN, 'both notes');
+  t.match(await ask(WHOLE), [{ response: 'success' }], 'it cannot be noted, and is in force');
+  rmSync(folder);
+  await areNoted();
+  const before = values.session;
+  for (const name of readdirSync(folder)) if (name.startsWith('history.')) rmSync(join(folder, name));
+  await t.rejects(values.values([value('5', 'a')]));
+  await areNoted();
+  await values.values([value('5', 'a')]);
+  t.not(values.session, before);
 });
 
 await t.test('where people know the version, it is claimed, and rows are written as it has them', async (t) => {

@@ -8,6 +8,7 @@ import { Reports } from '../../../src/gateways/zabbix/speaking/reports.js';
 import { Sender } from '../../../src/gateways/zabbix/speaking/sender.js';
 import { Tasks } from '../../../src/gateways/zabbix/speaking/tasks.js';
 import type { RemoteCommand, TaskResult } from '../../../src/protocols/zabbix/messages.js';
+import type { History } from '../../../src/store/history.js';
 import { State } from '../../../src/store/state.js';
 
 /** The speaking half of the gateway in this process, with a state folder of its own. */
@@ -24,6 +25,7 @@ export interface Half {
   readonly tasks: Tasks;
   readonly reports: Reports;
   readonly state: State;
+  readonly history: History;
   readonly logged: string[];
   readonly counts: { kept: number; sent: number; dropped: Record<string, number> };
   /** commands that ran */
@@ -42,7 +44,8 @@ export function half(t: Test, folder = scratch(t), run: Run = ({ command }) => P
   const log = (level: string, message: string): void => void logged.push(`${level} ${message}`);
   const dropped = (reason: string, by: number): void => { counts.dropped[reason] = (counts.dropped[reason] ?? 0) + by; };
   const limits = { age: 86_400_000, values: 1_000_000, keepAcknowledged: 600_000 };
-  const values = new Values({ history: state.history('gateway z'), log, limits: () => limits, kept: (by) => { counts.kept += by; }, dropped });
+  const history = state.history('gateway z');
+  const values = new Values({ history, log, limits: () => limits, kept: (by) => { counts.kept += by; }, dropped });
   t.teardown(() => values.close());
   const reports = new Reports();
   const tasks = new Tasks({
@@ -51,7 +54,7 @@ export function half(t: Test, folder = scratch(t), run: Run = ({ command }) => P
   });
   t.teardown(() => tasks.close());
   const sender = new Sender({ buffer: values, reports, tasks, log, acknowledged: (by) => { counts.sent += by; }, dropped });
-  return { values, sender, tasks, reports, state, logged, counts, ran, limits };
+  return { values, sender, tasks, reports, state, history, logged, counts, ran, limits };
 }
 
 export const value = (itemid: string, text = '1', clock = 1_700_000_000, ns = 5): NewValue => ({ itemid, clock, ns, value: text });

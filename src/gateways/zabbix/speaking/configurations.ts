@@ -9,9 +9,10 @@ import type { KnownConfiguration } from '../../../protocols/zabbix/conversation.
 import { CONFIGURATION_LIMITS } from '../../../protocols/zabbix/frame.js';
 import type { History } from '../../../store/history.js';
 import type { Incoming } from '../contract.js';
+import { KeptNote } from './kept-note.js';
 
 interface ConfigurationsParts {
-  readonly history: Pick<History, 'note' | 'setNote'>;
+  readonly history: Pick<History, 'open' | 'note' | 'setNote'>;
   readonly incoming: Pick<Incoming, 'serves' | 'configured'>;
   readonly log: Log;
   /** Told after each change, before the collecting half is. */
@@ -20,7 +21,6 @@ interface ConfigurationsParts {
   doubt(): void;
 }
 
-const NOTE = 'configuration';
 /** Bytes that are hashed in one go: some milliseconds. */
 const HASHED = 1024 * 1024;
 
@@ -34,6 +34,7 @@ const unpack = promisify(inflate) as (content: Buffer, options: { maxOutputLengt
 export class Configurations {
   readonly #parts: ConfigurationsParts;
   readonly #reader: ConfigurationReader;
+  readonly #note: KeptNote;
   readonly #aborter = new AbortController();
   #hash = '';
   /** that what has this hash was all of it */
@@ -43,6 +44,7 @@ export class Configurations {
 
   constructor(parts: ConfigurationsParts) {
     this.#parts = parts;
+    this.#note = new KeptNote(parts.history, 'configuration');
     this.#reader = new ConfigurationReader((item) => parts.incoming.serves(item));
   }
 
@@ -58,14 +60,14 @@ export class Configurations {
 
   /** Whether one is kept from before the last end. Never rejects. */
   async isKept(): Promise<boolean> {
-    return await this.#parts.history.note(NOTE).catch(() => undefined) !== undefined;
+    return await this.#note.read().catch(() => undefined) !== undefined;
   }
 
   /** Takes up what was wanted before the last end, where no server has said anything yet. Never rejects. */
   async recover(): Promise<void> {
-    const { history, log } = this.#parts;
+    const { log } = this.#parts;
     try {
-      const note = await history.note(NOTE);
+      const note = await this.#note.read();
       if (note === undefined || this.#isKnown) return;
       const content = await unpack(Buffer.from(note, 'base64'), { maxOutputLength: CONFIGURATION_LIMITS.raw });
       if (!this.#isKnown) await this.#read(content);
@@ -78,6 +80,11 @@ export class Configurations {
 
   /** @param content as it came; it is not to be used any more @throws ZabbixError */
   async take(content: Buffer): Promise<void> {
+    await this.#take(content);
+    await this.#note.keep();
+  }
+
+  async #take(content: Buffer): Promise<void> {
     const hash = await hashOf(content);
     this.#isKnown = true;
     // a server since 6.4 tells all to whom it has told nothing: one that was started anew, or another node
@@ -91,7 +98,7 @@ export class Configurations {
     if (isWhole && revision > 0) this.#parts.doubt();
     this.#hash = hash;
     this.#isWhole = isWhole;
-    if (isWorthKeeping) await this.#parts.history.setNote(NOTE, packed.toString('base64')).catch(() => undefined);
+    if (isWorthKeeping) this.#note.set(packed.toString('base64'));
   }
 
   close(): void {

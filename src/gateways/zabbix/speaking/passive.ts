@@ -12,11 +12,12 @@ import { FIRST_VERSION } from '../../../protocols/zabbix/version.js';
 import type { History } from '../../../store/history.js';
 import type { Configurations } from './configurations.js';
 import type { Contact } from './contact.js';
+import { KeptNote } from './kept-note.js';
 import type { Sender, Shipment } from './sender.js';
 import type { Tasks } from './tasks.js';
 
 interface PassiveParts {
-  readonly history: Pick<History, 'note' | 'setNote'>;
+  readonly history: Pick<History, 'open' | 'note' | 'setNote'>;
   readonly sender: Sender;
   readonly tasks: Tasks;
   readonly configurations: Configurations;
@@ -28,9 +29,6 @@ interface PassiveParts {
   serverVersion(): string | undefined;
 }
 
-/** Which version the server took, beside the values on the disk. */
-const NOTE = 'version';
-
 /** Passive mode: the server connects, brings the configuration and tasks, and fetches values. */
 export class Passive {
   readonly #parts: PassiveParts;
@@ -41,12 +39,15 @@ export class Passive {
   #polls = new Polls();
   /** messages as long as configurations: each takes hundreds of megabytes at the worst */
   readonly #long = new Places(ZABBIX_LONG_MESSAGES, ZABBIX_LONG_WAITING);
+  /** which version the server took */
+  readonly #note: KeptNote;
   #versions: Promise<VersionGuess> | undefined;
   /** the table's version when that was made */
   #fixed: string | undefined;
 
   constructor(parts: PassiveParts) {
     this.#parts = parts;
+    this.#note = new KeptNote(parts.history, 'version');
   }
 
   /** Serves a connection that was admitted. */
@@ -129,20 +130,20 @@ export class Passive {
 
   /** Where the disk cannot be read, the server shows again what it takes. */
   async #firstGuess(fixed: string | undefined): Promise<VersionGuess> {
-    const { history, configurations } = this.#parts;
     // whoever brought one before its version was noted took the first
-    const known = await history.note(NOTE).catch(() => undefined) ?? (await configurations.isKept() ? FIRST_VERSION : undefined);
+    const known = await this.#note.read().catch(() => undefined) ?? (await this.#parts.configurations.isKept() ? FIRST_VERSION : undefined);
     return new VersionGuess(performance.now(), { known, fixed });
   }
 
   #asked(versions: VersionGuess, what: Asked): string {
-    const { history, log } = this.#parts;
+    const { log } = this.#parts;
     const before = { version: versions.current, isSettled: versions.isSettled };
     const version = versions.asked(what, performance.now());
     if (versions.isSettled && !before.isSettled) {
       log('info', 'the Zabbix server takes the version that it is told', { version });
-      history.setNote(NOTE, version).catch(() => undefined);
+      this.#note.set(version);
     }
+    void this.#note.keep();
     if (!versions.isSettled && version !== before.version) log('warn', 'the Zabbix server brings no configuration: it is told another version, and gets no values until it does', { version });
     return version;
   }
