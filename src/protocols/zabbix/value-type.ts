@@ -40,11 +40,9 @@ function fitFloat(text: string): Fitted {
 
 const shown = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 
-/** Not within a character: a half of one would not be text. NUL ends a text in C. */
+/** Not within a character: a half of one would not be text. */
 function cut(text: string, most: number): string {
-  const end = text.indexOf('\0');
-  const whole = end === -1 ? text : text.slice(0, end);
-  if (whole.length <= most) return whole;
-  const last = whole.charCodeAt(most - 1);
-  return whole.slice(0, last >= 0xd800 && last < 0xdc00 ? most - 1 : most);
+  if (text.length <= most) return text;
+  const last = text.charCodeAt(most - 1);
+  return text.slice(0, last >= 0xd800 && last < 0xdc00 ? most - 1 : most);
 }

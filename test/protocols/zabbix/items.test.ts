@@ -37,7 +37,7 @@ void t.test('what an item can hold', (t) => {
   const fits: readonly (readonly [ValueType, string, string])[] = [
     ['unsigned', '0', '0'], ['unsigned', ` ${most}\n`, most], ['unsigned', '+7', '7'], ['unsigned', '007', '007'],
     ['float', '-1.5', '-1.5'], ['float', '1e300', '1e300'], ['float', '.5', '.5'], ['float', ' 5. ', '5.'], ['float', most, most],
-    ['char', 'ü'.repeat(300), 'ü'.repeat(255)], ['char', '', ''], ['char', 'a\0b', 'a'],
+    ['char', 'ü'.repeat(300), 'ü'.repeat(255)], ['char', '', ''],
     ['char', `${'x'.repeat(254)}😀`, 'x'.repeat(254)],
     ['text', 'x'.repeat(70_000), 'x'.repeat(65_535)], ['log', 'a\nline', 'a\nline'],
   ];

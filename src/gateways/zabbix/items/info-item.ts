@@ -3,6 +3,7 @@ import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import type { ReadCall } from '../../../instances/order.js';
 import { ArgoError } from '../../../kit/errors.js';
+import { serverJson } from '../../../protocols/zabbix/json.js';
 
 /** `argo.info[KEY]`: what `info NAME` prints, one by one. */
 
@@ -49,5 +50,5 @@ const ownOf = (more: Readonly<Record<string, string>> = {}, key: string): string
 function allFacts(instance: InstanceInfo, facts: Facts): string {
   const known = Object.entries(KNOWN).map(([key, of]) => [key, of(instance)]);
   const read = Object.entries(FACTS).map(([key, of]) => [key, of(facts)]);
-  return JSON.stringify(Object.fromEntries([...Object.entries(facts.more ?? {}), ...known, ...read]));
+  return serverJson(Object.fromEntries([...Object.entries(facts.more ?? {}), ...known, ...read]));
 }

@@ -2,6 +2,7 @@ import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import { Slices } from '../../../kit/slices.js';
 import { splitWords } from '../../../kit/words.js';
+import { serverJson } from '../../../protocols/zabbix/json.js';
 import { hostName } from './host-name.js';
 
 /**
@@ -17,7 +18,7 @@ export async function discoveryText(actor: Actor, names: string): Promise<string
   const rows: string[] = [];
   for (const { name, instance } of words.length === 0 ? actor.visible() : await selected(actor, words)) {
     if (slices.isOver()) await slices.pause();
-    rows.push(JSON.stringify({
+    rows.push(serverJson({
       '{#ARGO.NAME}': name,
       '{#ARGO.FULLNAME}': instance.fullName,
       '{#ARGO.HOST}': hostName(name) ?? '',
