@@ -32,6 +32,7 @@ export class ValueBuffer {
   #last = 0;
   #acknowledged = 0;
   #delivered = 0;
+  #gone = 0;
   /** new ones since it was looked last what is to go */
   #untrimmed = 0;
   #trimming: Promise<void> | undefined;
@@ -64,6 +65,11 @@ export class ValueBuffer {
     return this.#delivered;
   }
 
+  /** up to which they are kept no more; those that no server had then were told to be dropped */
+  get gone(): number {
+    return this.#gone;
+  }
+
   /** up to which the server has them */
   get acknowledged(): number {
     return this.#acknowledged;
@@ -71,13 +77,14 @@ export class ValueBuffer {
 
   /** Also takes up that another file has begun, where somebody has taken away the one before. @throws StateError */
   async open(): Promise<void> {
-    const { session, epoch, last, acknowledged, delivered } = await this.#parts.history.open();
+    const { session, epoch, last, acknowledged, delivered, gone } = await this.#parts.history.open();
     if (this.#stamps !== undefined && session === this.#session) return;
     if (this.#stamps !== undefined) this.#lose(this.#last - Math.max(this.#acknowledged, this.#delivered));
     this.#session = session;
     this.#last = last;
     this.#acknowledged = acknowledged;
     this.#delivered = delivered;
+    this.#gone = gone;
     this.#stamps = new Stamps(epoch);
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => void this.trim(), ZABBIX_TRIM_EVERY);
@@ -149,6 +156,7 @@ export class ValueBuffer {
       const { age, values, keepAcknowledged } = limits();
       const now = await history.trim({ age, values, keep: keepAcknowledged, keepValues: ZABBIX_KEPT_VALUES });
       this.#acknowledged = Math.max(this.#acknowledged, now.gone);
+      this.#gone = now.gone;
       if (now.dropped > 0) {
         count('limit', now.dropped);
         this.#tell(now.dropped);

@@ -149,10 +149,11 @@ export class Sender {
     if (upTo === undefined || session !== parts.buffer.session) return;
     this.#settledAt = performance.now();
     if (values + leftOut === 0) return;
-    const isNew = upTo > this.#counted;
-    if (isNew) {
+    // those that were dropped while they were on their way were counted then
+    const counted = Math.max(this.#counted, parts.buffer.gone);
+    if (upTo > counted) {
       // a page that is partly new was read when others came behind it
-      const fresh = Math.min(values + leftOut, upTo - this.#counted);
+      const fresh = Math.min(values + leftOut, upTo - counted);
       const gone = Math.min(newlyLeftOut, fresh);
       parts.acknowledged(fresh - gone);
       if (gone > 0) this.#leftOut(gone);
