@@ -152,3 +152,27 @@ await t.test('whoever comes with garbage has no server send anything again, and 
   await values.values([value('5', 'c')]);
   t.equal(texts((await ask(DATA, SUCCESS))[0])[0], '0', 'one that asked and was gone may have been the server, at its end');
 });
+
+await t.test('whoever asks for values while others are on their way is answered, and has nothing sent again', async (t) => {
+  const { values, ask, port, counts, logged } = await listening(t);
+  await ask(WHOLE);
+  const many = ZABBIX_TAIL_VALUES + 500;
+  await values.values(Array.from({ length: many }, (_, index) => value('5', String(index))));
+  await ask(DATA, SUCCESS);
+  await until(() => counts.sent === many, WITHIN, 'the values to count as sent');
+  await values.values([value('5', 'b')]);
+  const first = connect(port, '127.0.0.1').on('error', () => undefined);
+  t.teardown(() => first.destroy());
+  first.write(await encodeFrame(JSON.stringify(DATA), { packed: true }));
+  await readFrame(first, MESSAGE_LIMITS, WITHIN, NEVER);
+  for (let time = 0; time < 2; time += 1) {
+    const [second] = await ask(DATA, SUCCESS);
+    t.match(second, { version: '6.0.14' });
+    t.same(texts(second), []);
+  }
+  t.equal(logged.filter((line) => line.includes('it asks for values while it gets some already')).length, 1, 'which is told once');
+  first.write(await encodeFrame(JSON.stringify(SUCCESS), { packed: true }));
+  await until(() => counts.sent === many + 1, WITHIN, 'the last value to count as sent');
+  await values.values([value('5', 'c')]);
+  t.equal(texts((await ask(DATA, SUCCESS))[0])[0], '501', 'as always the latest ones, and not all that are kept');
+});

@@ -99,7 +99,11 @@ export class Passive {
       known: configurations.known,
       configure: (content) => configurations.take(content),
       data: async () => {
-        if (this.#isSending) throw new ZabbixError('FAILED', 'the server asks for values while it gets some already');
+        // no sign that a server has died: what the other connection has is not to go again for that
+        if (this.#isSending) {
+          this.#parts.contact.strange(address, 'it asks for values while it gets some already: it gets none until those have arrived');
+          return this.#upload(sender.composeNothing(), address, () => undefined);
+        }
         this.#isSending = true;
         if (this.#polls.areLate()) sender.doubt();
         try {
