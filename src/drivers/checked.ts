@@ -1,6 +1,9 @@
 import { Slices } from '../kit/slices.js';
+import {
+  ABILITY_ANSWERS, ANSWERS, DESTINATION, DRIVER_MEMBERS, DRIVER_METHODS, isObject, isText, MACHINE_MEMBERS, MACHINE_METHODS, MEMBER_ANSWERS,
+} from './answer-forms.js';
 import { MACHINE_TYPES, POWER_STATES } from './driver.js';
-import type { Driver, DriverHost, DriverModule, Machine, Readings, Sample, Sighting, Sightings } from './driver.js';
+import type { Driver, DriverHost, DriverModule, Machine, Sample, Sighting, Sightings } from './driver.js';
 
 /**
  * Drivers of `plugin-path`, which may have been written without types: what they hand over is looked at here, so that what is
@@ -8,45 +11,50 @@ import type { Driver, DriverHost, DriverModule, Machine, Readings, Sample, Sight
  * compiler, and go without.
  */
 
-const isText = (value: unknown): boolean => typeof value === 'string';
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
-const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
-const isNumber = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
-const isBytes = (value: unknown): boolean => typeof value === 'bigint' && value >= 0n;
-
-function isLoad(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  const { averages, cpuPercent } = value as { readonly averages?: unknown; readonly cpuPercent?: unknown };
-  return averages === undefined ? isNumber(cpuPercent) : Array.isArray(averages) && averages.length === 3 && averages.every(isNumber);
-}
-
-function isDisk(value: unknown): boolean {
-  const { target, type } = (value ?? {}) as { readonly target?: unknown; readonly type?: unknown };
-  return isText(target) && isText(type);
-}
-
-const isDisks = (value: unknown): boolean => Array.isArray(value) && value.every(isDisk);
-
-/** What each answer of a machine has to be, in words and by a test. */
-const ANSWERS: Readonly<Record<keyof Readings | 'bootMark', readonly [words: string, isRight: (value: unknown) => boolean]>> = {
-  status: ['a state', (value) => (POWER_STATES as readonly unknown[]).includes(value)],
-  info: ['an object', isObject],
-  ip: ['a list of texts', isTexts],
-  mac: ['a list of texts', isTexts],
-  uptime: ['a number of seconds', isNumber],
-  rx: ['a BigInt', isBytes],
-  tx: ['a BigInt', isBytes],
-  load: ['{ averages: [1, 2, 3] } or { cpuPercent: 1 }', isLoad],
-  disk: ['a list of { target, type }', isDisks],
-  bootMark: ['a text', isText],
-};
+type Answers = Readonly<Record<string, readonly [words: string, isRight: (value: unknown) => boolean]>>;
 
 /** @throws TypeError which the log tells */
-function checked(name: string, value: unknown): unknown {
-  if (!Object.hasOwn(ANSWERS, name)) return value;
-  const [words, isRight] = ANSWERS[name as keyof typeof ANSWERS];
-  if (!isRight(value)) throw new TypeError(`the driver's ${name} is not ${words}`);
+function checked(answers: Answers, name: string, value: unknown, of = ''): unknown {
+  if (!Object.hasOwn(answers, name)) return value;
+  const [words, isRight] = answers[name]!;
+  if (!isRight(value)) throw new TypeError(`the driver's ${of}${name} is not ${words}`);
   return value;
+}
+
+/** One of an object's methods, of which null means as little as undefined does. @throws TypeError */
+function methodOf(own: object, key: string | symbol, answers: Answers, of = ''): ((...args: unknown[]) => Promise<unknown>) | undefined {
+  const value = (Reflect.get(own, key, own) ?? undefined) as unknown;
+  if (value === undefined) return undefined;
+  if (typeof value !== 'function') throw new TypeError(`the driver's ${of}${String(key)} is no function`);
+  // all of them are asynchronous; one that is not may be so by mistake
+  return async (...args) => checked(answers, String(key), await Reflect.apply(value, own, args), of);
+}
+
+/** A member that is no method. @throws TypeError */
+function memberOf(own: object, key: string, members: Answers): unknown {
+  const value = (Reflect.get(own, key, own) ?? undefined) as unknown;
+  return value === undefined ? undefined : checked(members, key, value);
+}
+
+/** An object of methods whose answers are looked at. */
+const looked = (own: object, answers: Answers, of: string): object =>
+  new Proxy({}, { has: (_, key) => key in own, get: (_, key) => methodOf(own, key, answers, `${of}.`) });
+
+/** Groups of methods. */
+const lookedGroups = (own: object): object => new Proxy({}, {
+  has: (_, key) => key in own,
+  get: (_, key) => {
+    const group = memberOf(own, String(key), { [String(key)]: ['a group of methods', isObject] });
+    return group === undefined ? undefined : looked(group as object, ABILITY_ANSWERS[String(key)] ?? {}, String(key));
+  },
+});
+
+/** @throws TypeError */
+function lookedMember(own: object, key: string, members: Answers): unknown {
+  const value = memberOf(own, key, members);
+  if (!isObject(value)) return value;
+  if (key === 'abilities') return lookedGroups(value as object);
+  return key === 'far' ? value : looked(value as object, MEMBER_ANSWERS[key] ?? {}, key);
 }
 
 /** A machine of which id, name and type stay what they were when they were looked at. */
@@ -65,14 +73,21 @@ class Facade implements ProxyHandler<Machine> {
   get(_: Machine, key: string | symbol): unknown {
     if (key === 'id' || key === 'name' || key === 'type') return this[key];
     const { own } = this;
-    const value: unknown = Reflect.get(own, key, own);
-    // all methods of a machine are asynchronous; one that is not may be so by mistake
-    return typeof value === 'function' ? async (...args: unknown[]) => checked(String(key), await Reflect.apply(value, own, args)) : value;
+    try {
+      if (MACHINE_METHODS.has(key)) return methodOf(own, key, ANSWERS);
+      return Object.hasOwn(MACHINE_MEMBERS, key) ? lookedMember(own, String(key), MACHINE_MEMBERS) : Reflect.get(own, key, own);
+    } catch (thrown) {
+      // to look at a machine breaks no list of others: what is wrong by now is told to who uses it
+      const failing = (): Promise<never> => Promise.reject(thrown as Error);
+      if (MACHINE_METHODS.has(key)) return failing;
+      if (key === 'abilities') throw thrown;
+      return key === 'autostart' ? { read: failing, set: failing } : undefined;
+    }
   }
 }
 
 /** A driver whose answers are looked at. */
-class Answers implements ProxyHandler<Driver> {
+class LookedDriver implements ProxyHandler<Driver> {
   readonly #driver: Driver;
   readonly #facades = new WeakMap<Machine, Facade>();
 
@@ -86,10 +101,11 @@ class Answers implements ProxyHandler<Driver> {
 
   get(_: Driver, key: string | symbol): unknown {
     const driver = this.#driver;
-    const value: unknown = Reflect.get(driver, key, driver);
+    if (Object.hasOwn(DRIVER_MEMBERS, key)) return lookedMember(driver, String(key), DRIVER_MEMBERS);
+    const value = (Reflect.get(driver, key, driver) ?? undefined) as unknown;
     if (typeof value !== 'function') return value;
     const call = (...args: unknown[]): unknown => Reflect.apply(value, driver, args);
-    if (key === 'destination') return call;
+    if (key === 'destination') return () => checked(DESTINATION, 'destination', call());
     return async (...args: unknown[]) => this.#looked(key, await call(...args));
   }
 
@@ -122,6 +138,7 @@ class Answers implements ProxyHandler<Driver> {
     if (!isText(name)) throw wrong('the machine\'s name is no text');
     if (!MACHINE_TYPES.includes(type)) throw wrong(`the machine's type is none of ${MACHINE_TYPES.join(', ')}`);
     if (state === undefined || !POWER_STATES.includes(state)) throw wrong(`its state is none of ${POWER_STATES.join(', ')}`);
+    if (lookThrough(machine!, wrong) === undefined) throw wrong('the machine has no status');
     return { machine: this.#facadeOf(machine!, id, name, type).machine, state };
   }
 
@@ -134,10 +151,21 @@ class Answers implements ProxyHandler<Driver> {
   }
 }
 
+/** Looks at all that a machine has, before anybody relies on it. @returns its `status` */
+function lookThrough(machine: Machine, wrong: (what: string) => TypeError): unknown {
+  try {
+    for (const key of MACHINE_METHODS) methodOf(machine, key, ANSWERS);
+    for (const key of Object.keys(MACHINE_MEMBERS)) memberOf(machine, key, MACHINE_MEMBERS);
+    return methodOf(machine, 'status', ANSWERS);
+  } catch (thrown) {
+    throw thrown instanceof TypeError ? wrong(thrown.message) : thrown;
+  }
+}
+
 function sampled(samples: unknown): unknown {
   if (!(samples instanceof Map)) throw new TypeError('the driver\'s sample is no Map');
   for (const sample of samples.values() as Iterable<Sample>)
-    for (const [name, value] of Object.entries(sample)) if (value !== undefined) checked(name, value);
+    for (const [name, value] of Object.entries(sample)) if (value !== undefined) checked(ANSWERS, name, value);
   return samples;
 }
 
@@ -148,7 +176,7 @@ function checkedHost(host: DriverHost): DriverHost {
     log: (level, message, facts) => host.log(level, message, facts),
     changed: (id, state) => {
       if (!isText(id)) throw new TypeError('an id is a text');
-      checked('status', state);
+      checked(ANSWERS, 'status', state);
       host.changed(id, state);
     },
     relist: () => host.relist(),
@@ -189,5 +217,7 @@ export function checkedModule(module: DriverModule): DriverModule {
 function opened(driver: unknown): Driver {
   const { list, close } = (driver ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof list !== 'function' || typeof close !== 'function') throw new TypeError('the driver\'s open gives nothing with list and close');
-  return new Proxy({} as Driver, new Answers(driver as Driver));
+  for (const key of DRIVER_METHODS) methodOf(driver as object, key, {});
+  for (const key of Object.keys(DRIVER_MEMBERS)) memberOf(driver as object, key, DRIVER_MEMBERS);
+  return new Proxy({} as Driver, new LookedDriver(driver as Driver));
 }
