@@ -106,14 +106,31 @@ export interface Once {
   end(key: string, result: string): Promise<boolean>;
 }
 
-/** @throws StateError */
+/*
+ * Who asks may have been written without types. What is none of the right ones is told as his fault, before it comes to the
+ * thread: there it would fail as if the disk had, and take with it what others have written meanwhile.
+ */
+
+/** @throws StateError, TypeError */
 function checkKeys(...keys: readonly string[]): void {
+  checkTexts(keys, 'a key');
   for (const key of keys) if (key.length > STATE_KEY) throw new StateError('too large', `a key has at most ${STATE_KEY} characters`);
 }
 
-/** @throws StateError */
+/** @throws StateError, TypeError */
 function checkValues(values: readonly string[], most = STATE_VALUE): void {
+  checkTexts(values, 'what is kept');
   for (const value of values) if (value.length > most) throw new StateError('too large', `a text has at most ${most} characters`);
+}
+
+/** @throws TypeError */
+function checkTexts(given: readonly unknown[], what: string): void {
+  for (const one of given) if (typeof one !== 'string') throw new TypeError(`${what} is a text`);
+}
+
+/** @throws TypeError */
+function checkWhole(given: Readonly<Record<string, unknown>>): void {
+  for (const [name, one] of Object.entries(given)) if (!Number.isSafeInteger(one) || Number(one) < 0) throw new TypeError(`${name} is a whole number from 0`);
 }
 
 /** The state folder's file, and its parts. */
@@ -158,14 +175,20 @@ export class State {
   outbox(namespace: string, { most = () => OUTBOX_KEPT, isDurable = false, isPatient = false }: OutboxOptions = {}): CopyOutbox {
     return {
       append: async (events, origin) => {
+        if (!Array.isArray(events)) throw new TypeError('events are a list of texts');
         if (events.length > OUTBOX_APPEND) throw new StateError('too large', `at most ${OUTBOX_APPEND} events in one go`);
         checkValues(origin === undefined ? events : [origin, ...events]);
         return await this.#ask('outbox.append', [...this.#keys(namespace), most(), origin ?? null, ...events], isDurable, isPatient) as { last: number; dropped: number };
       },
       origin: async () => await this.#ask('outbox.origin', this.#keys(namespace), false) as string | undefined,
-      read: async (after, most) =>
-        await this.#ask('outbox.read', [...this.#keys(namespace), after, Math.min(most, STATE_PAGE)], false) as Awaited<ReturnType<Outbox['read']>>,
-      acknowledge: async (upTo) => void await this.#ask('outbox.acknowledge', [...this.#keys(namespace), upTo], false, isPatient),
+      read: async (after, most) => {
+        checkWhole({ after, most });
+        return await this.#ask('outbox.read', [...this.#keys(namespace), after, Math.min(most, STATE_PAGE)], false) as Awaited<ReturnType<Outbox['read']>>;
+      },
+      acknowledge: async (upTo) => {
+        checkWhole({ upTo });
+        await this.#ask('outbox.acknowledge', [...this.#keys(namespace), upTo], false, isPatient);
+      },
     };
   }
 
@@ -250,8 +273,11 @@ export class State {
   }
 }
 
-/** @throws StateError */
+const isValue = (arg: unknown): arg is Value => arg === null || typeof arg === 'string' || (typeof arg === 'number' && Number.isFinite(arg));
+
+/** @throws StateError, TypeError */
 async function ask(thread: StoreThread, what: Ask): Promise<unknown> {
+  if (!what.args.every(isValue)) throw new TypeError('what is kept are texts and numbers');
   const result = await thread.ask(what).catch((error: unknown) => {
     throw new StateError('unavailable', (error as Error).message, { cause: error });
   });

@@ -3,6 +3,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ONCE_KEPT, OUTBOX_APPEND, OUTBOX_KEPT, STATE_KEY, STATE_KEYS, STATE_PAGE, STATE_VALUE, TASK_TEXT, TASKS_KEPT } from '../../src/kit/limits.js';
+import { State } from '../../src/store/state.js';
 import { StateError } from '../../src/store/state-error.js';
 import { tasksIn } from '../../src/store/tasks.js';
 import { fromRoot } from '../support/paths.js';
@@ -62,6 +63,23 @@ await t.test('keys and values are bounded', async (t) => {
     seen.push(...page.map(({ key }) => key));
   }
   t.equal(new Set(seen).size, STATE_KEYS, 'page by page, all of them');
+});
+
+await t.test('what is no text or number is the fault of who gives it, and of nobody else', async (t) => {
+  const troubles: string[] = [];
+  const state = new State(scratch(t), (message) => troubles.push(message));
+  t.teardown(() => state.close());
+  const [values, outbox, once] = [state.keyValue('a'), state.outbox('a'), state.once('a')];
+  const wrong = [
+    values.set('k', {} as never), values.set('k', 5 as never), values.set(5 as never, ''), values.set('k', undefined as never), values.set('k', (() => '') as never), values.get(null as never),
+    values.delete({} as never), values.list(7 as never), values.list('', Symbol('x') as never), outbox.append([5] as never), outbox.append('abc' as never), outbox.append([{}] as never),
+    outbox.append([], {} as never), outbox.read('1' as never, 1), outbox.read(0, NaN), outbox.read(0, 1.5), outbox.acknowledge(-1), outbox.acknowledge({} as never), once.begin({} as never),
+    once.end('k', 5 as never), state.history('a').note({} as never),
+  ];
+  const kept = values.set('good', 'kept');
+  for (const [at, one] of wrong.entries()) await t.rejects(one as Promise<void>, TypeError, `number ${at}`);
+  await kept;
+  t.same([await values.get('good'), await values.get('k'), troubles], ['kept', undefined, []]);
 });
 
 await t.test('long values come in more pages', async (t) => {
