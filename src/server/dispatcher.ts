@@ -140,7 +140,7 @@ export class Dispatcher {
   /** Ends the reply when the command has ended, or when it has not got on for too long. */
   async #finish(running: void | Promise<void>, request: Request, reply: Reply): Promise<void> {
     try {
-      await unlessStuck(Promise.resolve(running), reply, this.#timeLimit(request));
+      await unlessStuck(request, Promise.resolve(running), reply, this.#timeLimit(request));
       reply.done();
     } catch (thrown) {
       Request.abort(request, toArgoError(thrown));
@@ -171,23 +171,26 @@ export class Dispatcher {
   }
 }
 
-/** Ends with the command, or with TIMEOUT when its reply has not got on for so many milliseconds. */
-function unlessStuck(running: Promise<void>, reply: Reply, limit: number): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** Ends with the command; with TIMEOUT when its reply has not got on for so many milliseconds; or when nobody is left for whom it is. */
+function unlessStuck(request: Request, running: Promise<void>, reply: Reply, limit: number): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
     let timer: NodeJS.Timeout;
     const watch = (before: number): void => {
       timer = setTimeout(() => {
         if (reply.progress > before || reply.isHandedOver) watch(reply.progress);
-        else reject(new ArgoError('TIMEOUT', 'the command did not end'));
+        else end(() => reject(new ArgoError('TIMEOUT', 'the command did not end')));
       }, limit);
     };
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      forget();
+      settle();
+    };
     watch(reply.progress);
-    running.then(() => {
+    const forget = Request.whenForNobody(request, () => {
       clearTimeout(timer);
-      resolve();
-    }, (thrown: unknown) => {
-      clearTimeout(timer);
-      reject(thrown as Error);
+      reject(new ClientGone());
     });
+    running.then(() => end(resolve), (thrown: unknown) => end(() => reject(thrown as Error)));
   });
 }

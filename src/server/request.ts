@@ -1,6 +1,6 @@
 import { closeClass } from '../kit/closed.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
-import { PROVIDERS_TOLD } from '../kit/limits.js';
+import { LONGEST_DEADLINE, PROVIDERS_TOLD } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import type { Actor } from '../instances/actor.js';
 import type { Choice } from '../instances/choice.js';
@@ -71,6 +71,23 @@ export class Request implements Context {
   /** Whether it may do what has a deadline of its own: it is on instances, or on a provider. */
   static mayAct(request: Request): boolean {
     return (request.#choice?.size ?? 0) > 0 || request.#command.on === 'provider';
+  }
+
+  /**
+   * Tells when nobody is left for whom it works: with its client, where it is only for that; else when its client has been gone
+   * for as long as any action may take. What it writes meanwhile is read by nobody, and shows nobody that it gets on.
+   * @returns ends that
+   */
+  static whenForNobody(request: Request, tell: () => void): () => void {
+    let timer: NodeJS.Timeout | undefined;
+    const forget = request.#session.onGone(() => {
+      if (request.#goesOnAlone) timer = setTimeout(tell, LONGEST_DEADLINE).unref();
+      else tell();
+    });
+    return () => {
+      forget();
+      clearTimeout(timer);
+    };
   }
 
   /** Tells the plugin that its time is over. */

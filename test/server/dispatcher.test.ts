@@ -1,6 +1,7 @@
 import { mock } from 'node:test';
 import t from 'tap';
 import { ArgoError } from '../../src/kit/errors.js';
+import { LONGEST_DEADLINE } from '../../src/kit/limits.js';
 import type { Command, Context, Plugin } from '../../src/plugins/host/contract.js';
 import { Reply } from '../../src/server/reply.js';
 import { SEED_CONFIG, startCore, STEVE_HASH, TextSink } from './core.js';
@@ -294,6 +295,31 @@ await t.test('a plugin that never ends is given up, and told so', async (t) => {
   t.equal(signals[2]?.aborted, false, 'so long a host may need until it has undone a change');
   mock.timers.tick(20_000);
   t.equal(await third, '400 TIMEOUT: the command did not end\n');
+});
+
+await t.test('a plugin that writes for ever ends with its client; one that acts, when no action lasts any longer', async (t) => {
+  const signals: AbortSignal[] = [];
+  const run = async ({ body, signal }: Context): Promise<void> => {
+    signals.push(signal);
+    for (; !signal.aborted; await new Promise(setImmediate)) body.line('on and on');
+  };
+  const plugin: Plugin = { commands: [command('p-tail', { right: 'anyone', run }), command('p-act', { right: 'power', run })] };
+  const core = await startCore(t, { plugins: { plugin } });
+  const session = await core.session('steve');
+  const tail = core.dispatcher.dispatch(session, 'p-tail', new Reply(new TextSink(), '\n'));
+  const acting = await core.session('steve');
+  const act = core.dispatcher.dispatch(acting, 'p-act', new Reply(new TextSink(), '\n'));
+  t.same(signals.map(({ aborted }) => aborted), [false, false]);
+  session.end();
+  await tail;
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  acting.end();
+  for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
+  t.same(signals.map(({ aborted }) => aborted), [true, false]);
+  mock.timers.tick(LONGEST_DEADLINE);
+  await act;
+  t.equal(signals[1]!.aborted, true);
 });
 
 await t.test('for a client that has gone no further target is read, and all are still switched', async (t) => {
