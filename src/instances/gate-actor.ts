@@ -88,14 +88,14 @@ export class GateActor implements Actor {
   }
 
   /**
-   * What a command's words select, where the account may use the command on all of it. What is known of
-   * each is made when it is its turn: of many thousands it would be a large part of the memory.
-   * @throws ArgoError as `select` and `require`
+   * What a command's words select, where the account may use it on all of that. What is known of each is made when it is its turn: of
+   * many thousands it would be a large part of the memory. @throws ArgoError as `select` and `require`
    */
   static async choose(actor: GateActor, words: readonly TypedName[]): Promise<Choice> {
     const view = actor.#view();
-    const { instances, isSingle, stale } = await view.select(words, actor.#parts.groups(), await actor.#tagTest(words));
     const { identity, through } = actor.#mandate;
+    const select = through?.right === 'read' ? 'select' : 'selectClearly';
+    const { instances, isSingle, stale } = await view[select](words, actor.#parts.groups(), await actor.#tagTest(words));
     const slices = new Slices();
     for (const instance of instances) {
       if (slices.isOver()) await slices.pause();

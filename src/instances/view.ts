@@ -2,7 +2,7 @@ import { ArgoError } from '../kit/errors.js';
 import { ENTRIES_REMEMBERED, LOOKUP_IS_CHEAPER, NAMES_SHOWN } from '../kit/limits.js';
 import { InstancePatterns, isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern, type TagTest } from '../kit/patterns.js';
 import { Slices } from '../kit/slices.js';
-import { typed } from '../kit/text.js';
+import { inQuotes, typed } from '../kit/text.js';
 import { infoOf, type InstanceInfo } from './info.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
@@ -129,9 +129,38 @@ export class View {
     return { instances, isSingle, stale: patterns.length === 0 ? NOTHING_STALE : this.staleness(reached) };
   }
 
+  /**
+   * The same, of names that have one meaning alone. A machine may be called what stands for others, `db[1]` or `a b`: whoever sends
+   * such a name as it is listed means that machine, and an order would be carried out on others. What covers everything, as
+   * `*`, is no such name to anybody.
+   * @throws ArgoError AMBIGUOUS
+   */
+  async selectClearly(names: readonly TypedName[], groups: Groups, tags?: TagTest): Promise<Selection> {
+    const selection = await this.select(names, groups, tags);
+    const bare = names.filter(({ quoted }) => !quoted).map(({ text }) => text);
+    const whole = bare.length === names.length && bare.length > 1 ? bare.join(' ') : undefined;
+    if (whole !== undefined) this.#refuseOthers(whole, selection.instances);
+    for (const text of bare) {
+      if (!text.startsWith('@') && (!isPattern(text) || /(?:^|\/)\*+$/.test(text))) continue;
+      if (this.#called(text).length > 0) this.#refuseOthers(text, (await this.select([{ text, quoted: false }], groups, tags)).instances);
+    }
+    return selection;
+  }
+
+  /** @throws ArgoError AMBIGUOUS where a machine has this name, and others are meant */
+  #refuseOthers(name: string, meant: readonly Instance[]): void {
+    const called = this.#called(name);
+    if (called.length > 0 && meant.some((instance) => !called.includes(instance)))
+      throw new ArgoError('AMBIGUOUS', `${inQuotes(name)} is a machine, and without quotes it stands for others`);
+  }
+
+  #called(name: string): readonly Instance[] {
+    return this.#registry.find(name).filter((instance) => this.#principal.sees(instance));
+  }
+
   /** The instance of exactly this name. @throws ArgoError */
   #named(name: string): Instance {
-    const found = this.#registry.find(name).filter((instance) => this.#principal.sees(instance));
+    const found = this.#called(name);
     const [first, second] = found;
     if (second) throw new ArgoError('AMBIGUOUS', listed(found.map(({ fullName }) => typed(fullName))));
     if (first) return first;

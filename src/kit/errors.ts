@@ -11,7 +11,7 @@ export const PHRASES = {
   'LINE TOO LONG': 'the line is longer than max-line; it was dropped to its end',
   'NO MATCH': 'the globs, ranges and groups given select nothing',
   'NO SUCH INSTANCE': 'no instance has that name',
-  AMBIGUOUS: 'several instances have that short name; their full names follow',
+  AMBIGUOUS: 'several instances have that short name, and their full names follow; or a machine has a name that would stand for others',
   'NO SUCH PROVIDER': 'no provider has that name',
   'NO SUCH TASK': 'no action of yours under way has that number',
   'NO SUCH PLAN': 'there is no plan of that name that you may use',

@@ -8,7 +8,7 @@ import type { Question } from '../../src/instances/readings.js';
 import { Registry } from '../../src/instances/registry.js';
 import { Listing } from '../../src/instances/listing.js';
 import { statesOf } from '../../src/instances/overview.js';
-import { View } from '../../src/instances/view.js';
+import { View, type TypedName } from '../../src/instances/view.js';
 import { ENTRIES_REMEMBERED } from '../../src/kit/limits.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
 import { RememberedAudit } from '../server/core.js';
@@ -89,6 +89,29 @@ await t.test('machines of one name: ambiguous by name, each selected by its id, 
   t.same(await select(new View(registry, account('p/#4')), 'dup'), ['p/#4']);
   t.equal(await select(view, 'du?'), 'NO MATCH');
   t.same((await select(view, 'du*') as string[]).length, 3);
+});
+
+await t.test('a name that stands for others without quotes has one meaning or none', async (t) => {
+  const registry = new Registry();
+  const p = provider('p');
+  registry.arrange([p]);
+  const names = ['db1', 'db2', 'db[1]', 'mail', 'server', 'mail server', '@web', 'web', 'x?', '*', 'db*'];
+  await registry.sync(p, names.map((name, at) => sighting(`${at}`, name)));
+  const groups = new Map([['web', ['web']]]);
+  const meaning = (principal: Account, ...words: readonly TypedName[]): Promise<string> => new View(registry, principal).selectClearly(words, groups)
+    .then(({ instances }) => instances.map(({ name }) => name).join(), (thrown: unknown) => String(thrown));
+  const bare = (...words: string[]): TypedName[] => words.map((text) => ({ text, quoted: false }));
+  const all = account('*');
+  for (const words of [['db[1]'], ['p/db[1]'], ['mail', 'db[1]'], ['mail', 'server'], ['@web']])
+    t.match(await meaning(all, ...bare(...words)), /^ArgoError: AMBIGUOUS: ".+" is a machine, and without quotes it stands for others$/, words.join(' '));
+  t.equal(await meaning(all, ...bare('db[1,2]')), 'db1,db2');
+  t.equal(await meaning(all, ...bare('*/db[1]')), 'db1');
+  t.equal(await meaning(all, ...bare('x?')), 'x?', 'it stands for itself alone');
+  t.equal(await meaning(all, ...bare('server', 'mail')), 'server,mail');
+  t.equal(await meaning(all, { text: 'mail', quoted: true }, { text: 'server', quoted: true }), 'mail,server');
+  t.equal(await meaning(all, { text: 'db[1]', quoted: true }), 'db[1]');
+  t.equal((await meaning(all, ...bare('p/*'))).split(',').length, names.length, 'everything is everything');
+  t.equal(await meaning(account('db1'), ...bare('db[1]')), 'db1', 'what may not be seen changes nothing');
 });
 
 await t.test('whoever comes, goes or is renamed: the same as a registry that has never had anything else', async (t) => {
