@@ -85,8 +85,12 @@ export const ZABBIX_PATTERN_COUNTS = 1000;
 export const ZABBIX_PATTERN_VALUE = 65_536;
 /** Up to so many characters an expression with no, one, two, three repetitions needs no watch: it ends within a millisecond or two. */
 export const ZABBIX_PATTERN_UNWATCHED: readonly number[] = [10_000, 1000, 200, 60];
-/** How long another may take for one value; how often it may take longer until it is not tried any more; and after how many that did within a minute none is tried. */
+/**
+ * How long another may take for one value; how often it is tried again where the machine hardly let it work meanwhile; how often it may
+ * take longer until it is not tried any more; and after how many that did within a minute none is tried.
+ */
 export const ZABBIX_PATTERN_TIME = 20;
+export const ZABBIX_PATTERN_AGAIN = 4;
 export const ZABBIX_PATTERN_TRIES = 3;
 export const ZABBIX_PATTERNS_LATE = 10;
 /** Characters of the reason why an item is unsupported: `item_rtdata.error`. */
