@@ -42,6 +42,8 @@ export class Site {
   #firstAt = -Infinity;
   /** by how much its clock seems to be before ours, by the latest signs of life; each came late, and none early */
   #offsets: number[] = [];
+  /** by performance.now(): when the first of those came that the last offset is of */
+  #offsetBegan = -Infinity;
   readonly #former = new Map<string, Former>();
   /** another process of this name that was heard of after this one had come */
   #twin: { readonly heard: number } | undefined;
@@ -79,7 +81,7 @@ export class Site {
       this.#offsets = [];
     }
     this.#alive = alive;
-    this.#offsets = [...this.#offsets, alive.at - time].slice(-FLEET_CLOCK_SAMPLES);
+    this.#noteOffset(alive.at - time, now, alive.interval);
     this.#fault = undefined;
     this.heardOf({ now, time });
     return true;
@@ -151,6 +153,17 @@ export class Site {
 
   get #skew(): number | undefined {
     return this.#offsets.length === 0 ? undefined : Math.max(...this.#offsets);
+  }
+
+  /** What comes together counts once, by what was quickest of it: after a pause of this process, or of the bus, all that was held up does. */
+  #noteOffset(offset: number, now: number, interval: number): void {
+    const last = this.#offsets.at(-1);
+    if (last !== undefined && now - this.#offsetBegan < interval / 2) {
+      this.#offsets[this.#offsets.length - 1] = Math.max(last, offset);
+      return;
+    }
+    this.#offsets = [...this.#offsets, offset].slice(-FLEET_CLOCK_SAMPLES);
+    this.#offsetBegan = now;
   }
 
   #isDouble(now: number, deadAfter: number): boolean {

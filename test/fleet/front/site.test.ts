@@ -36,6 +36,17 @@ void t.test('the clock of a site is known by the word that came quickest', async
   t.equal(trouble(44_000), 'its clock is 4 s behind ours', 'four times in a row it is the clock');
 });
 
+void t.test('what was held up and comes together says nothing of the clock, as where this process was stopped', async (t) => {
+  const { say, trouble } = timeline();
+  for (let beat = 0; beat < 4; beat += 1) say(beat * 5000, beat * 5000);
+  for (let beat = 4; beat < 10; beat += 1) {
+    say(beat * 5000, 49_000 + beat);
+    t.equal(trouble(49_000 + beat), undefined);
+  }
+  for (let beat = 10; beat < 14; beat += 1) for (const more of [0, 1000]) say(beat * 5000 + more - 4000, beat * 5000 + more);
+  t.equal(trouble(66_000), 'its clock is 4 s behind ours', 'one that is set back is seen also where it says more than it has to');
+});
+
 void t.test('a site is silent after so long, by a clock that nobody sets', async (t) => {
   const { say, trouble, site, moment } = timeline();
   say(0, 0);
