@@ -364,6 +364,8 @@ export const GATEWAY_CLOSE_TIMEOUT = 3000;
 export const FIGURE_SERIES = 20_000;
 /** Values of figures that are put into words in one go: each takes some microseconds. */
 export const FIGURES_A_TURN = 64;
+/** Names of labels that are known to be some. */
+export const LABEL_NAMES = 256;
 /** Those who watch events: in all. */
 export const WATCHERS = 1024;
 /** Watchers that are woken between two looks at the clock, and connections that are written to: each takes some ten microseconds. */

@@ -18,7 +18,8 @@ export interface Sample {
   readonly le?: string;
 }
 
-export type FigureKind = 'counter' | 'gauge' | 'histogram';
+const KINDS = ['counter', 'gauge', 'histogram'] as const;
+export type FigureKind = (typeof KINDS)[number];
 
 /** A figure as it is now. */
 export interface Figure {
@@ -82,7 +83,8 @@ export class Metrics {
   }
 
   #define(figure: Figure): void {
-    const { name } = figure;
+    const { name, kind, help } = figure;
+    if (!KINDS.includes(kind) || typeof help !== 'string') throw new Error(`the figure ${name} has no kind, or no help`);
     if (!NAME.test(name)) throw new Error(`"${name}" is no name of a figure`);
     if (this.#figures.has(name)) throw new Error(`there is a figure ${name} already`);
     this.#figures.set(name, figure);

@@ -44,6 +44,20 @@ await t.test('a figure that fails is left out, and told of in the log', async (t
   t.same(said, [['error', 'figure failed', 'bad_now']]);
 });
 
+await t.test('what a plugin without types counts spoils nobody else\'s figures', async (t) => {
+  const metrics = new Metrics();
+  metrics.collect('gauge', 'word_now', 'A word.', () => [{ value: 'abc' as never }]);
+  metrics.collect('gauge', 'quote_now', 'A name with a quote.', () => [{ labels: { 'a"b': 'x' }, value: 1 }]);
+  metrics.collect('gauge', 'none_now', 'No labels.', () => [{ labels: null as never, value: 1 }]);
+  metrics.counter('sum_total', 'A sum.').add({}, '1' as never);
+  metrics.collect('gauge', 'good_now', 'Good.', () => [{ labels: { a: 'x' }, value: NaN }]);
+  const said: unknown[] = [];
+  const text = await whole((await Exposition.load((_level, _message, facts) => said.push(facts?.figure))).text(metrics.figures()));
+  t.equal(text, '# HELP good_now Good.\n# TYPE good_now gauge\ngood_now{a="x"} Nan\n');
+  t.same(said, ['word_now', 'quote_now', 'none_now', 'sum_total']);
+  for (const [kind, help] of [['gauge\nx', 'h'], ['gauge', 5]]) t.throws(() => metrics.collect(kind as 'gauge', 'bad_now', help as string, () => []), /no kind, or no help/);
+});
+
 await t.test('the series of single instances: each of a state set is there, and any name can be read', { skip: lacks('promtool') }, async (t) => {
   const states: InstanceState[] = [
     { provider: 'lab', name: STRANGE, state: 'on', sinceMs: 1_700_000_000_123 },

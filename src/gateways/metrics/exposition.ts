@@ -1,5 +1,5 @@
 import type { Metric, Registry } from 'prom-client';
-import { FIGURES_A_TURN } from '../../kit/limits.js';
+import { FIGURES_A_TURN, LABEL_NAMES } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import type { Figure, Labels, Sample } from '../../kit/metrics.js';
 import { Slices } from '../../kit/slices.js';
@@ -60,6 +60,22 @@ export class Exposition {
   }
 }
 
+/** Names of labels that were looked at; there are few. */
+const labelNames = new Set<string>();
+
+/**
+ * Figures of plugins may have been made without types: Prometheus would take nothing of a page in which one label cannot be read.
+ * @throws TypeError
+ */
+function check(labels: Labels, value: unknown): void {
+  if (typeof value !== 'number') throw new TypeError('a value is no number');
+  for (const name in labels) {
+    if (labelNames.has(name)) continue;
+    if (!/^[A-Za-z_]\w*$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name of a label`);
+    if (labelNames.size < LABEL_NAMES) labelNames.add(name);
+  }
+}
+
 /** Registers a piece as a metric of its own for as long as that takes. */
 async function wordsOf(registry: Registry, { name, help, kind }: Figure, values: readonly Value[], isFirst: boolean): Promise<string> {
   const metric = { name, help, type: kind, get: () => Promise.resolve({ name, help, type: kind, values }) };
@@ -77,6 +93,7 @@ function* piecesOf({ name, kind, samples }: Figure, shows: (labels: Labels) => b
   const isKept = kind !== 'gauge';
   for (const { suffix = '', labels = NONE, le, value } of samples() as Iterable<Sample>) {
     if (!shows(labels)) continue;
+    check(labels, value);
     const own = le === undefined ? NONE : { le };
     piece.push({ metricName: `${name}${suffix}`, labels: isKept ? own : labels, sharedLabels: isKept ? labels : NONE, value });
     if (piece.length < FIGURES_A_TURN) continue;
