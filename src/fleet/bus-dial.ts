@@ -68,13 +68,22 @@ export async function firstThatGreets(servers: readonly string[], last: string |
   }
 }
 
+/** How large a message may be that a server takes now, in bytes; undefined where that is not known. */
+export async function payloadOf(server: string, signal: AbortSignal): Promise<number | undefined> {
+  try {
+    return (JSON.parse((await greeting(server, signal)).slice('INFO '.length)) as { readonly max_payload?: number }).max_payload;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Waits for what a server of NATS says first, before anything else: `INFO {…}` (docs.nats.io, client protocol). @throws Error */
-async function greeting(server: string, signal: AbortSignal): Promise<void> {
+async function greeting(server: string, signal: AbortSignal): Promise<string> {
   let socket: Socket | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stop: (() => void) | undefined;
   try {
-    await new Promise<void>((resolve, reject) => {
+    return await new Promise<string>((resolve, reject) => {
       let said = '';
       socket = createConnection(addressOf(server))
         .setEncoding('latin1')
@@ -83,7 +92,7 @@ async function greeting(server: string, signal: AbortSignal): Promise<void> {
         .on('data', (text: string) => {
           said += text;
           if (!'INFO '.startsWith(said.slice(0, 5)) || said.length > BUS_GREETING) reject(new Error('no server of NATS answers there'));
-          else if (said.includes('\n')) resolve();
+          else if (said.includes('\n')) resolve(said);
         });
       timer = setTimeout(() => reject(new Error('it does not answer')), BUS_CONNECT_TIMEOUT);
       stop = () => reject(new Error('it was not waited for'));

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type * as nats from '@nats-io/transport-node';
-import { BUS_CONNECT_TIMEOUT, BUS_PING_INTERVAL, BUS_PINGS_UNANSWERED, BUS_RECONNECT_PAUSE } from '../kit/fleet-limits.js';
-import { connectTo, firstThatGreets, isPlain, placeOf, wordsFor, type Nats } from './bus-dial.js';
+import { BUS_CONNECT_TIMEOUT, BUS_PAYLOAD, BUS_PAYLOAD_LOOK, BUS_PING_INTERVAL, BUS_PINGS_UNANSWERED, BUS_RECONNECT_PAUSE } from '../kit/fleet-limits.js';
+import { connectTo, firstThatGreets, isPlain, payloadOf, placeOf, wordsFor, type Nats } from './bus-dial.js';
 import type { NkeySigner } from './signer.js';
 
 export type { Nats } from './bus-dial.js';
@@ -26,6 +26,8 @@ export interface LinkListener {
   up(connection: nats.NatsConnection, library: Nats): void;
   /** The connection was lost, or was not made. @param why for people */
   down(why: string): void;
+  /** The server takes no messages as large as some are. @param most bytes that it takes */
+  tooSmall(most: number): void;
   /** Something was refused that the connection outlives. */
   refused(error: Error): void;
 }
@@ -82,15 +84,26 @@ export class BusLink {
       return 'it is closed';
     }
     this.#connection = connection;
+    const ended = new AbortController();
     try {
       const over = this.#over(connection);
       this.#listener.up(connection, library);
-      return `${placeOf(server)}: ${await over}`;
+      const most = connection.info?.max_payload ?? Infinity;
+      if (most < BUS_PAYLOAD) this.#listener.tooSmall(most);
+      return `${placeOf(server)}: ${await (most < BUS_PAYLOAD ? Promise.race([over, this.#largerThan(most, server, ended.signal)]) : over)}`;
     } finally {
+      ended.abort();
       this.#connection = undefined;
       // Not waited for: to one that hangs, the client would wait until what it has written is out.
       void connection.close().catch(() => undefined);
     }
+  }
+
+  /** Until a server takes larger messages than it said to us: a client is not told of that. @returns why the connection is made anew */
+  async #largerThan(most: number, server: string, signal: AbortSignal): Promise<string> {
+    do await pause(BUS_PAYLOAD_LOOK, undefined, { signal }).catch(() => undefined);
+    while (!signal.aborted && (await payloadOf(server, signal) ?? most) <= most);
+    return 'it takes larger messages now';
   }
 
   /** @returns why the connection ended */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Msg, NatsConnection, PermissionViolationError, Subscription } from '@nats-io/transport-node';
-import { BUS_CLOSE_TIMEOUT, BUS_CONVERSATIONS, BUS_FORBIDDEN_PAUSE } from '../kit/fleet-limits.js';
+import { BUS_CLOSE_TIMEOUT, BUS_CONVERSATIONS, BUS_FORBIDDEN_PAUSE, BUS_PAYLOAD } from '../kit/fleet-limits.js';
 import type { Log } from '../kit/log.js';
 import { notLonger } from '../kit/within.js';
 import { BusLink, type LinkOptions, type Nats } from './bus-link.js';
@@ -67,6 +67,7 @@ export class BusWire {
     this.#link = new BusLink(options, {
       up: (connection, library) => { this.#up(connection, library); },
       down: (why) => { this.#down(why); },
+      tooSmall: (most) => { log('warn', 'the bus takes no messages as large as some have to be: see max_payload of its servers', { bytes: most, needed: BUS_PAYLOAD }); },
       refused: (error) => { this.#refused(error); },
     });
   }

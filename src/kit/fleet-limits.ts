@@ -184,6 +184,9 @@ export const FLEET_LEASES_SIZE = 16 * 1024 ** 2;
 /** A value of a lease; and what headers may come to beside the content of a message. */
 export const FLEET_LEASE_VALUE = 4096;
 export const FLEET_HEADERS = 1024;
+/** What a server of the bus has to take as one message; and how often one that takes less is asked whether it takes more now: it tells that to nobody who is connected. */
+export const BUS_PAYLOAD = FLEET_CHUNK_SIZE + FLEET_HEADERS;
+export const BUS_PAYLOAD_LOOK = 10_000;
 /** Events that a server keeps of each kind while the bus takes none: what the configuration may say. What it says where it does not, is OUTBOX_KEPT. */
 export const FLEET_OUTBOX_LEAST = 1000;
 export const FLEET_OUTBOX_MOST = 1_000_000;

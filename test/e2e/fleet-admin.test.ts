@@ -269,3 +269,9 @@ await t.test('key makes the key that the configuration names, and shows what to 
   t.match(made, { code: 0, stdout: /^U[A-Z2-7]{55}\n[^]*"\$JS\.API\.>"/, stderr: /new\.nk was made/ });
   t.notMatch(made.stdout + made.stderr, readFileSync(join(folder, 'new.nk'), 'utf8').trim());
 });
+
+await t.test('check says that the bus takes no messages as large as some are', SKIP, async (t) => {
+  const berlin = natsUser('berlin', 'site');
+  const nats = await withNats(t, { users: [berlin], settings: 'max_payload: 64KB' });
+  t.match(await serverOf(t, nats, berlin).run('check'), { code: 1, stderr: /the bus takes messages of 64\.0 KiB at most, and some have 257\.0 KiB: see max_payload of its servers/ });
+});

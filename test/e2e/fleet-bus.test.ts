@@ -1,12 +1,12 @@
 import { connect, nkeyAuthenticator } from '@nats-io/transport-node';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import t from 'tap';
 import { permissionBlock } from '../../src/fleet/admin/rights.js';
 import type { NatsBus } from '../../src/fleet/bus.js';
 import { aliveSubject, askSubject, inboxPrefix, orderSubject } from '../../src/fleet/subjects.js';
-import { BUS_CONNECT_TIMEOUT, BUS_FORBIDDEN_PAUSE } from '../../src/kit/fleet-limits.js';
+import { BUS_CONNECT_TIMEOUT, BUS_FORBIDDEN_PAUSE, BUS_PAYLOAD } from '../../src/kit/fleet-limits.js';
 import { Nats, natsUser, NATS_PROGRAMS } from '../peers/nats.js';
 import { bytes, failure, LONG_MS, words } from '../support/fleet/bus-helpers.js';
 import { lacks } from '../support/peers.js';
@@ -250,4 +250,18 @@ await t.test('who is no server of the bus is told as that', options, async (t) =
     }
     await until(() => sockets.size <= 2, LONG_MS, 'no sockets to be left behind');
   });
+});
+
+await t.test('one that takes no messages as large as some are says so, and is used for these as soon as it takes them', options, async (t) => {
+  const nats = await Nats.start({ users: [front], store: false, settings: 'max_payload: 8KB' });
+  t.teardown(() => nats.stop());
+  const { bus, log } = join(t, nats, front);
+  await connected(bus);
+  t.ok(log.some((line) => /^warn the bus takes no messages as large.*max_payload.*"bytes":8192/.test(line)));
+  const large = Buffer.alloc(BUS_PAYLOAD - 1024);
+  t.match(await failure(bus.request(orderSubject('berlin'), large, {}, 60_000)), { message: /max_payload/ });
+  const file = `${nats.folder}/n1.conf`;
+  writeFileSync(file, readFileSync(file, 'utf8').replace('max_payload: 8KB', ''));
+  await nats.servers[0]!.reload();
+  await until(async () => (await failure(bus.request(orderSubject('berlin'), large, {}, 60_000))).reason === 'no responders', LONG_MS, 'what is large to be sent');
 });

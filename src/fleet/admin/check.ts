@@ -1,4 +1,4 @@
-import { FLEET_CLOCK_SKEW, FLEET_HEARD_WAIT } from '../../kit/fleet-limits.js';
+import { BUS_PAYLOAD, FLEET_CLOCK_SKEW, FLEET_HEARD_WAIT } from '../../kit/fleet-limits.js';
 import { formatBytes, formatDuration, inOrder } from '../../kit/text.js';
 import { infoSubject } from '../bus-store.js';
 import { SIGNATURE_HEADER } from '../contract.js';
@@ -26,7 +26,12 @@ const fault = (words: string): Finding => ({ level: 'fault', words });
 export async function checkBus(admin: AdminConnection, member: Member, sites: ReadonlyMap<string, string> | undefined): Promise<Finding[]> {
   // what is heard meanwhile takes as long as signs of life do
   const heard = member.parts.includes('front') ? heardSites(admin, sites) : Promise.resolve([]);
-  return [await busClock(admin, member), ...await store(admin, member), ...await rights(admin, member), ...await heard];
+  return [await busClock(admin, member), ...payload(admin), ...await store(admin, member), ...await rights(admin, member), ...await heard];
+}
+
+function payload({ connection }: AdminConnection): Finding[] {
+  const most = connection.info?.max_payload ?? Infinity;
+  return most >= BUS_PAYLOAD ? [] : [fault(`the bus takes messages of ${formatBytes(BigInt(most))} at most, and some have ${formatBytes(BigInt(BUS_PAYLOAD))}: see max_payload of its servers`)];
 }
 
 async function busClock(admin: AdminConnection, { parts }: Member): Promise<Finding> {

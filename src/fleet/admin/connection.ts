@@ -22,6 +22,7 @@ export async function connectOnce(options: LinkOptions): Promise<AdminConnection
       link = new BusLink(options, {
         up: (made, library) => resolve({ connection: made, nats: library }),
         down: (why) => reject(new Error(`the bus cannot be reached: ${why}`)),
+        tooSmall: () => undefined,
         refused: (error) => void refused.push(error),
       });
     });
