@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { TokenSettings } from '../config/config.js';
 import type { Grantable, Identity, Permission, Principal } from '../instances/principal.js';
-import { LONGEST_TIMER } from '../kit/limits.js';
+import { TOKEN_LOOK } from '../kit/limits.js';
 import type { Groups } from '../kit/patterns.js';
 import { Account, Anonymous } from './account.js';
 
@@ -139,8 +139,17 @@ export class TokenUse implements Identity {
     const watcher = { refresh: () => { if (this.#held === undefined) listener(); } };
     const { watching } = this.#source;
     watching.add(watcher);
-    const expires = this.#held?.token.expires;
-    const timer = expires === undefined ? undefined : setTimeout(watcher.refresh, Math.min(LONGEST_TIMER, Math.max(0, expires - Date.now()))).unref();
+    let timer: NodeJS.Timeout | undefined;
+    // the clock may be set meanwhile, and the time with which it ends be changed by a reload
+    const wait = (): void => {
+      const expires = this.#held?.token.expires;
+      if (expires === undefined) return;
+      timer = setTimeout(() => {
+        watcher.refresh();
+        wait();
+      }, Math.min(TOKEN_LOOK, Math.max(0, expires - Date.now()))).unref();
+    };
+    wait();
     return () => {
       clearTimeout(timer);
       watching.delete(watcher);

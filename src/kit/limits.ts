@@ -107,8 +107,8 @@ export const WAIT_TOLD = 2000;
 /** Between two presses of a power button that a guest may have missed. */
 export const PRESS_AGAIN = 3000;
 
-/** The longest time that a timer of Node's can be set to, milliseconds. */
-export const LONGEST_TIMER = 2 ** 31 - 1;
+/** Between two looks whether a token with which something is open has expired: the clock may have been set meanwhile. Milliseconds. */
+export const TOKEN_LOOK = 60_000;
 
 /** The longest `--wait` and `--timeout`. */
 export const LONGEST_DEADLINE = 24 * 3_600_000;

@@ -1,7 +1,9 @@
+import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { newToken, tokenHash, type TokenUse } from '../../src/auth/tokens.js';
 import type { OrderRow } from '../../src/gateways/web/messages.js';
 import { ArgoError } from '../../src/kit/errors.js';
+import { TOKEN_LOOK } from '../../src/kit/limits.js';
 import { parseConfig } from '../support/configuration.js';
 import { SEED_CONFIG } from '../server/core.js';
 import { startApi, type Asking } from '../gateways/web/api/asking.js';
@@ -79,6 +81,30 @@ await t.test('it ends with a reload that takes it or its account away, and when 
   });
   t.equal(mine.principal.allows({ provider: 'demo', name: 'lj' }, { word: 'status', right: 'read' }), false);
   t.equal(await authenticator.token(TOKEN, '192.0.2.1', signal), undefined);
+});
+
+await t.test('what goes on with it ends when it expires, also by a clock that was set meanwhile', async (t) => {
+  const HOUR = 3_600_000;
+  for (const [leap, left] of [[-HOUR, 2 * HOUR], [HOUR - 1, TOKEN_LOOK]] as const) {
+    const began = Date.now();
+    const { mine } = await arrange(t, 'steve', `expires = "${new Date(began + HOUR).toISOString()}"`);
+    let now = began;
+    mock.timers.enable({ apis: ['setTimeout'] });
+    mock.method(Date, 'now', () => now);
+    const pass = (ms: number): void => {
+      now += ms;
+      mock.timers.tick(ms);
+    };
+    let taken = 0;
+    mine.onTakenAway(() => { taken += 1; });
+    now += leap;
+    for (let time = TOKEN_LOOK; time < left; time += TOKEN_LOOK) pass(TOKEN_LOOK);
+    t.equal(taken, 0, 'not before');
+    pass(TOKEN_LOOK);
+    mock.timers.reset();
+    mock.restoreAll();
+    t.equal(taken, 1);
+  }
 });
 
 await t.test('what is wrong in the file is told with its place', async (t) => {
