@@ -20,7 +20,10 @@ let place: string | undefined;
 let durable: boolean | undefined;
 
 async function opened(): Promise<StoreFile> {
-  if (open && wasPutAway(open)) letGo();
+  if (open && wasPutAway(open)) {
+    complete(open);
+    letGo();
+  }
   if (open) return open;
   const file = await (await OPENERS[name]())(stateDir, last);
   durable = undefined;
@@ -41,6 +44,18 @@ function wasPutAway(file: StoreFile): boolean {
     return placeOf(file) !== place;
   } catch {
     return false;
+  }
+}
+
+/**
+ * Writes into a file that was put away what of it is in its write-ahead log alone. SQLite would not do that for a file that is not
+ * in its place: the log stays in its own, where the next file there is taken for the one that it belongs to, or it is deleted.
+ */
+function complete({ database }: StoreFile): void {
+  try {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch {
+    // it is in nobody's way: those who wait are not to be refused for that
   }
 }
 

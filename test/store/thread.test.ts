@@ -59,8 +59,8 @@ await t.test('a thread with nothing to do ends, and another takes its place', as
 await t.test('a file that is put away, while nothing fails, is not written any more', async (t) => {
   const { folder, thread, workers } = open(t);
   const names = (): string[] => readdirSync(folder).filter((name) => name.startsWith('audit.'));
-  const count = async (): Promise<unknown> => {
-    const database = await openSqlite(auditFile(folder), { readOnly: true, timeout: 0 });
+  const count = async (file = auditFile(folder)): Promise<unknown> => {
+    const database = await openSqlite(file, { readOnly: true, timeout: 0 });
     const { count } = database.prepare('SELECT count(*) AS count FROM begun').get() as { count: number };
     database.close();
     return count;
@@ -76,6 +76,11 @@ await t.test('a file that is put away, while nothing fails, is not written any m
   renameSync(copy, auditFile(folder));
   t.equal(await thread.ask(BEGIN), 5, 'or in the one that took its place');
   t.equal(await count(), 2);
+  const aside = join(folder, 'aside');
+  renameSync(auditFile(folder), aside);
+  t.equal(await thread.ask(BEGIN), 6);
+  t.equal(await count(), 1);
+  t.equal(await count(aside), 2, 'what was put away without its log is whole');
   t.equal(workers.length, 1, 'by the same thread');
 });
 
