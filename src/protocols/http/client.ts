@@ -171,6 +171,11 @@ function answerOf(outgoing: ClientRequest, { body, signal, onSend, limit = ANSWE
       beginSlice();
       resolve(new HttpAnswer(incoming, signal, limit));
     });
+    // Nobody asked for it, and without this there would be neither an answer nor an error.
+    outgoing.once('upgrade', (_incoming, socket) => {
+      socket.destroy();
+      reject(new ForeignAnswerError('it goes on with another protocol'));
+    });
     outgoing.on('error', (error) => {
       forget();
       reject(signal.aborted ? signal.reason as Error : asOurs(error, sent, sent && outgoing.reusedSocket) as Error);

@@ -92,6 +92,14 @@ void t.test('answers that are too long, or no HTTP', async (t) => {
   t.equal(await ask(clientOf(t, await serve(t, saying(reply(200, 'x'.repeat(1000))))), { limit: 1000 }), 'x'.repeat(1000));
 });
 
+void t.test('a server that goes on with another protocol, which nobody has asked for', async (t) => {
+  const client = clientOf(t, await serve(t, saying('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nx')));
+  for (let time = 0; time < 20; time += 1) {
+    const foreign = await ask(client);
+    t.ok(foreign instanceof ForeignAnswerError, String(foreign));
+  }
+});
+
 void t.test('a body is taken as it comes, and one that nobody reads to its end costs the connection alone', async (t) => {
   const server = await serve(t, saying('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst'));
   const client = clientOf(t, server);
