@@ -20,7 +20,8 @@ await t.test('preprocessing', { skip: lacksZabbix(), timeout: 170_000 }, async (
   const { api, database, port } = zabbix;
   const sid = await api.login();
 
-  await t.test('each step makes what Zabbix makes', async (t) => {
+  const skip = api.version > 6 && `what is compared is what zabbix-server 6.0 makes, and this one is ${api.version}`;
+  await t.test('each step makes what Zabbix makes', { skip }, async (t) => {
     const others: string[] = [];
     for (const sample of SAMPLES) {
       const { data, info } = await tried(port, sid, sample);
@@ -37,7 +38,7 @@ await t.test('preprocessing', { skip: lacksZabbix(), timeout: 170_000 }, async (
     t.same(others, []);
   });
 
-  await t.test('and so do several for several values', async (t) => {
+  await t.test('and so do several for several values', { skip }, async (t) => {
     const groupid = await api.group('Preprocessed');
     const hostid = await api.call<{ hostids: readonly string[] }>('host.create', { host: 'sequences', groups: [{ groupid }] }).then(({ hostids }) => hostids[0]!);
     const { itemids } = await api.call<{ itemids: readonly string[] }>(

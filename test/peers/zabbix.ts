@@ -28,7 +28,7 @@ export interface ZabbixOptions {
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
-/** Debian's zabbix-server 6.0 on a PostgreSQL of its own, with the frontend that serves the API. All on 127.0.0.1. */
+/** Debian's zabbix-server, 6.0 or 7.0, on a PostgreSQL of its own, with the frontend that serves the API. All on 127.0.0.1. */
 export class Zabbix {
   readonly port: number;
   readonly folder: string;
@@ -81,6 +81,12 @@ export class Zabbix {
       if (server.ended) throw new Error(`zabbix_server ended: ${server.output}${this.log.slice(-3000)}`);
       return this.log.slice(before).includes('server #0 started') && await listens(this.port);
     }, START_TIMEOUT_MS, 'zabbix_server');
+  }
+
+  /** When it has heard of a proxy last, in seconds since 1970; 0: never. */
+  async lastAccess(proxyid: string): Promise<number> {
+    const row = this.api.version >= 7 ? `proxy_rtdata where proxyid = ${proxyid}` : `hosts where hostid = ${proxyid}`;
+    return Number(await this.database.value(`select lastaccess from ${row}`));
   }
 
   /** kill -9 of all its processes: what it held in memory is lost. */

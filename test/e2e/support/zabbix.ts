@@ -91,7 +91,7 @@ export async function row<T extends Readonly<Record<string, unknown>>>({ zabbix 
 }
 
 /** When the server heard of a proxy last, seconds since 1970. */
-export const lastAccess = async ({ zabbix }: World, proxyid: string): Promise<number> => Number(await zabbix.database.value(`select lastaccess from hosts where hostid = ${proxyid}`));
+export const lastAccess = ({ zabbix }: World, proxyid: string): Promise<number> => zabbix.lastAccess(proxyid);
 
 /** Waits until the server hears of a proxy. */
 export const isSeen = (world: World, proxyid: string): Promise<void> => until(async () => await lastAccess(world, proxyid) > 0, LONG, 'the server to hear of the proxy');
@@ -135,8 +135,9 @@ export class Ledger {
       if (Array.isArray(message.tasks)) this.tasks.push(...message.tasks as Readonly<Record<string, unknown>>[]);
       return;
     }
-    if (message.session !== undefined) this.sessions.add(message.session);
     const rows = (message['history data'] ?? []) as readonly SentRow[];
+    // what asks for the configuration has a session of its own
+    if (rows.length > 0) this.sessions.add(message.session);
     const [first] = this.values.keys();
     if (first !== undefined && rows[0]?.id === first) this.again += 1;
     for (const { id, itemid, clock, ns, value, state } of rows) {

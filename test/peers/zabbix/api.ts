@@ -36,6 +36,8 @@ export class ApiError extends Error {}
 /** Zabbix's own API, as its frontend serves it. */
 export class Api {
   readonly url: string;
+  /** the first number of the server's version: from 7 on, proxies are no hosts */
+  version = 0;
   #token: string | undefined;
   #calls = 0;
 
@@ -65,6 +67,7 @@ export class Api {
 
   /** The token of the session, which is the frontend's, too. */
   async login(): Promise<string> {
+    this.version = Number.parseInt(await this.call<string>('apiinfo.version', []), 10);
     return (this.#token = await this.call<string>('user.login', { username: 'Admin', password: 'zabbix' }));
   }
 
@@ -80,11 +83,11 @@ export class Api {
 
   proxy({ name, port, secrecy = { kind: 'none' } }: ProxyWish): Promise<string> {
     const isPassive = port !== undefined;
+    const address = { ip: '127.0.0.1', port: String(port) };
     return this.#create('proxy', 'proxyids', {
-      host: name,
-      status: isPassive ? 6 : 5,
+      ...(this.version >= 7 ? { name, operating_mode: isPassive ? 1 : 0 } : { host: name, status: isPassive ? 6 : 5 }),
+      ...(isPassive && (this.version >= 7 ? { address: address.ip, port: address.port } : { interface: { ...address, useip: 1, dns: '' } })),
       [isPassive ? 'tls_connect' : 'tls_accept']: TLS[secrecy.kind],
-      ...(isPassive && { interface: { useip: 1, ip: '127.0.0.1', dns: '', port: String(port) } }),
       ...(secrecy.kind === 'psk' && { tls_psk_identity: secrecy.identity, tls_psk: secrecy.key }),
       ...(secrecy.kind === 'certificate' && { tls_issuer: secrecy.issuer ?? '', tls_subject: secrecy.subject ?? '' }),
     });
@@ -100,7 +103,7 @@ export class Api {
     return this.#create('host', 'hostids', {
       host: name,
       groups: [{ groupid }],
-      proxy_hostid: proxyid,
+      ...this.#by(proxyid, { monitored_by: 1 }),
       interfaces: interfaces.map((type) => ({
         type,
         main: 1,
@@ -149,7 +152,7 @@ export class Api {
     range: string,
     checks: readonly Record<string, unknown>[] = [{ type: 12 }],
   ): Promise<string> {
-    return this.#create('drule', 'druleids', { name, iprange: range, delay: '10s', proxy_hostid: proxyid, dchecks: checks });
+    return this.#create('drule', 'druleids', { name, iprange: range, delay: '10s', ...this.#by(proxyid), dchecks: checks });
   }
 
   /** Hosts that register themselves with metadata that contain a text are created in a group. */
@@ -182,22 +185,20 @@ export class Api {
     return this.#create('task', 'taskids', {
       type: 1,
       request: { historycache: { stats: ['items', 'values'], top: {} } },
-      proxy_hostid: proxyid,
+      ...this.#by(proxyid),
     });
   }
 
+  /** What names a proxy. @param more what goes with it from 7.0 on */
+  #by(proxyid: string, more: Record<string, unknown> = {}): Record<string, unknown> {
+    return this.version >= 7 ? { proxyid, ...more } : { proxy_hostid: proxyid };
+  }
+
   async import(format: 'yaml' | 'json' | 'xml', source: string): Promise<void> {
-    const rules = Object.fromEntries(
-      ['templates', 'items', 'triggers', 'graphs', 'valueMaps', 'discoveryRules'].map((kind) => [
-        kind,
-        { createMissing: true, updateExisting: true },
-      ]),
-    );
-    await this.call('configuration.import', {
-      format,
-      source,
-      rules: { ...rules, groups: { createMissing: true, updateExisting: true } },
-    });
+    const groups = this.version >= 7 ? ['host_groups', 'template_groups'] : ['groups'];
+    const kinds = ['templates', 'items', 'triggers', 'graphs', 'valueMaps', 'discoveryRules', ...groups];
+    const rules = Object.fromEntries(kinds.map((kind) => [kind, { createMissing: true, updateExisting: true }]));
+    await this.call('configuration.import', { format, source, rules });
   }
 }
 

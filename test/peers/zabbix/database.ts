@@ -15,7 +15,7 @@ const SCHEMA = '/usr/share/zabbix-server-pgsql';
  * Of the data that Zabbix ships only these: logging in and all settings need them. The other 160,000 rows are templates, and
  * loading them takes minutes.
  */
-const TABLES = ['role', 'role_rule', 'users', 'usrgrp', 'users_groups', 'hstgrp', 'config', 'config_autoreg_tls', 'regexps', 'expressions', 'graph_theme', 'globalmacro'];
+const TABLES = ['role', 'role_rule', 'users', 'usrgrp', 'users_groups', 'hstgrp', 'config', 'config_autoreg_tls', 'regexps', 'expressions', 'graph_theme', 'globalmacro', 'ugset', 'user_ugset'];
 
 const SETTINGS = {
   listen_addresses: HOST, unix_socket_directories: '', fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off',
