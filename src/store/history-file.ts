@@ -80,6 +80,14 @@ class Streams {
     return head;
   }
 
+  /** Forgets one, and all that belongs to it. */
+  end(number: number): null {
+    for (const [table, column] of [['value', 'stream'], ['acknowledgement', 'stream'], ['note', 'stream'], ['stream', 'number']]) {
+      this.#database.prepare(`DELETE FROM ${table} WHERE ${column} = ?`).run(number);
+    }
+    return null;
+  }
+
   /** Prepares a change of columns of a head; the number of the stream is the last parameter. */
   change(...columns: readonly string[]): (...values: readonly Value[]) => void {
     const statement = this.#database.prepare(`UPDATE stream SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE number = ?`);
@@ -108,8 +116,10 @@ function rowOperations(database: Sqlite, streams: Streams): Operations {
       begun(head.epoch + 1, head.number);
       return streams.of(namespace);
     },
-    'history.append': ([namespace = null, written = 0, rows = null]) => {
+    'history.append': ([namespace = null, written = 0, rows = null, known = 0]) => {
       const { number, last } = streams.of(namespace);
+      // numbers that were given already would be given again, and the receiver drops what it takes for known
+      if (last < Number(known)) return streams.end(number);
       const { changes } = insert.run(number, last + 1, written, rows);
       appended(last + Number(changes), written, number);
       return last + Number(changes);

@@ -49,8 +49,8 @@ export interface HistoryBounds {
 type Ask = (operation: string, args: readonly Value[], durable: boolean) => Promise<unknown>;
 
 /**
- * One stream of values. All may throw {@link StateError}. Where somebody has taken the file away, what is asked first
- * fails, and then a stream of another session begins: {@link History.open} tells.
+ * One stream of values. All may throw {@link StateError}. Where somebody has taken the file away, or put an older copy in its
+ * place, what is asked first fails, and then a stream of another session begins: {@link History.open} tells.
  */
 export class History {
   readonly #namespace: string;
@@ -58,6 +58,9 @@ export class History {
   #opening: Promise<HistoryPosition> | undefined;
   /** what performance.now() is added to, milliseconds: the age of values is not changed by a clock that is set */
   #clock = 0;
+  /** the newest value that is known here, and its session */
+  #last = 0;
+  #session = '';
 
   constructor(namespace: string, ask: Ask) {
     this.#namespace = namespace;
@@ -94,7 +97,10 @@ export class History {
   async append(rows: string): Promise<number> {
     if (rows.length > HISTORY_APPEND_SIZE) throw new StateError('too large', `at most ${HISTORY_APPEND_SIZE} characters in one go`);
     await this.open();
-    return await this.#ask('history.append', [this.#namespace, this.#now(), rows], true) as number;
+    const last = await this.#ask('history.append', [this.#namespace, this.#now(), rows, this.#last], true) as number | null;
+    if (last !== null) return (this.#last = last);
+    this.#opening = undefined;
+    throw new StateError('unavailable', NOT_BEGUN);
   }
 
   /**
@@ -144,7 +150,9 @@ export class History {
 
   async #open(): Promise<HistoryPosition> {
     const head = await this.#ask('history.open', [this.#namespace, newSession()], true) as Head;
-    const { written } = head;
+    const { written, session, last } = head;
+    this.#last = session === this.#session ? Math.max(last, this.#last) : last;
+    this.#session = session;
     const since = Math.max(0, Date.now() - written);
     // nobody knows whether the machine was off for so long, or its clock is wrong
     this.#clock = written + (written === 0 ? since : Math.min(since, HISTORY_AWAY)) - performance.now();

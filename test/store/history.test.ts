@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { HISTORY_APPEND_SIZE, HISTORY_AWAY, HISTORY_PAGE, HISTORY_REMOVED } from '../../src/kit/limits.js';
 import type { History, HistoryBounds } from '../../src/store/history.js';
+import { openSqlite } from '../../src/store/sqlite.js';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
 import { open, scratch } from './state-folder.js';
@@ -127,6 +128,25 @@ await t.test('neither does one that was ahead when a process started', async (t)
   const ahead = open(t, folder);
   t.match(await ahead.history('a').trim({ ...LONG, age: 2 * HISTORY_AWAY }), { gone: 0 });
   t.match(await ahead.history('a').trim({ ...LONG, age: HISTORY_AWAY - 60_000 }), { gone: 2, dropped: 2 }, 'an hour of it may have been real');
+});
+
+await t.test('an older copy that is put in the place of the file gives no number again: another session begins', async (t) => {
+  const folder = scratch(t);
+  const [path, copy] = [join(folder, 'history.sqlite'), join(folder, 'copy')];
+  const history = open(t, folder).history('a');
+  await history.append(rows(3));
+  const whole = await openSqlite(path, { readOnly: false, timeout: 0 });
+  whole.exec(`VACUUM INTO '${copy}'`);
+  whole.close();
+  const { session } = await history.open();
+  t.equal(await history.append(rows(2, 3)), 5);
+  renameSync(copy, path);
+  // also where others are asked for in the same batch, which then fails as a whole
+  const [appended] = await Promise.allSettled([history.append(rows(1)), history.page(0, 5, ALL)]);
+  t.match(appended, { status: 'rejected', reason: /another file is in its place/ });
+  await until(async () => await history.append(rows(1, 5)).then(() => true, () => false), WITHIN, 'values to be kept again');
+  t.not((await history.open()).session, session);
+  t.same((await read(history)).map(({ id, value }) => [id, value]), [[1, 'v5']]);
 });
 
 await t.test('notes', async (t) => {
