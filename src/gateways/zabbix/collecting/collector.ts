@@ -119,7 +119,7 @@ export class Collector {
   #sleep(): void {
     if (this.#closed) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#work(), 1000 - this.#now() % 1000);
+    this.#timer = setTimeout(() => this.#work(), this.#wheel.pause(this.#now()));
     this.#timer.unref();
   }
 

@@ -30,6 +30,15 @@ export class Wheel<T> {
     });
   }
 
+  /**
+   * How long until there may be something to take, milliseconds: a timer may end a little early, and the second that was waited for
+   * begin only after that look.
+   * @param now milliseconds
+   */
+  pause(now: number): number {
+    return Math.min(Math.max(0, (this.#taken + 1) * 1000 - now), 1000);
+  }
+
   /** Forgets all. @param now seconds, by a clock that may have been set */
   clear(now: number): void {
     this.#bySecond.clear();
