@@ -11,6 +11,8 @@ export const TRIGGER_NOTE_TIMEOUT = 500;
 export const SCHEDULE_LOOK = 30_000;
 /** What is due so much late was missed: its minute is over. */
 export const SCHEDULE_LATE = 60_000;
+/** Fixed times of a day in one line of cron; more of them are every so many minutes. */
+export const FIXED_TIMES = 48;
 /** A clock that is set back by more was wrong before: what was due by it is forgotten. */
 export const SCHEDULE_LEAP = 24 * 3_600_000;
 /** How often a UPS is asked from when it is on battery; what one look may take beyond the time between two; and when a login that upsd refused is tried again. */

@@ -18,6 +18,15 @@ void t.test('the hour that spring leaves out', async (t) => {
   t.same(times('*/30 * * * *', '2026-03-29T00:20:00Z', 3), ['2026-03-29T01:30:00+01:00', '2026-03-29T03:00:00+02:00', '2026-03-29T03:30:00+02:00']);
 });
 
+void t.test('several fixed times are each as one alone', async (t) => {
+  t.same(times('10,50 2 * * *', '2026-03-28T12:00:00Z', 2), ['2026-03-29T03:00:00+02:00', '2026-03-30T02:10:00+02:00']);
+  t.same(times('15 1-3 * * 0', '2026-03-28T12:00:00Z', 3), ['2026-03-29T01:15:00+01:00', '2026-03-29T03:00:00+02:00', '2026-03-29T03:15:00+02:00']);
+  t.same(times('10,50 2 * * *', '2026-10-24T12:00:00Z', 3), ['2026-10-25T02:10:00+02:00', '2026-10-25T02:50:00+02:00', '2026-10-26T02:10:00+01:00']);
+  const calendar = new Calendar('10,50 2 * * *', 'America/New_York');
+  t.equal(timeIn('America/New_York', calendar.next(Date.parse('2026-03-08T06:59:00Z'))!), '2026-03-08T03:00:00-04:00');
+  t.match(cronFault('10,70 2 * * *', ZONE, 0), /70/);
+});
+
 void t.test('the hour that comes twice in autumn', async (t) => {
   t.same(times('30 2 * * *', '2026-10-24T12:00:00Z', 2), ['2026-10-25T02:30:00+02:00', '2026-10-26T02:30:00+01:00'], 'a fixed time is due the first time');
   t.same(times('*/30 * * * *', '2026-10-24T23:40:00Z', 5), [

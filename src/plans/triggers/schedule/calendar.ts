@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { FIXED_TIMES } from '../../../kit/trigger-limits.js';
 
 /**
  * When something is due, by a line of cron and a time zone. It only calculates: timers are not its part.
@@ -6,17 +7,40 @@ import { Cron } from 'croner';
  * that comes twice in autumn, a fixed time is due the first time, and every so many minutes goes on through both.
  */
 export class Calendar {
-  readonly #cron: Cron;
+  readonly #crons: readonly Cron[];
 
   /** @throws Error that says what is wrong with the line */
   constructor(readonly line: string, readonly zone: string) {
-    this.#cron = new Cron(line, { paused: true, timezone: zone, mode: '5-part' });
+    const cronOf = (one: string): Cron => new Cron(one, { paused: true, timezone: zone, mode: '5-part' });
+    const whole = cronOf(line);
+    const times = fixedTimes(line);
+    this.#crons = times.length > 1 ? times.map(cronOf) : [whole];
   }
 
   /** The first time that is later, in milliseconds since 1970; undefined where none comes. */
   next(after: number): number | undefined {
-    return this.#cron.nextRun(new Date(after))?.getTime();
+    let first: number | undefined;
+    for (const cron of this.#crons) {
+      const time = cron.nextRun(new Date(after))?.getTime();
+      if (time !== undefined && (first === undefined || time < first)) first = time;
+    }
+    return first;
   }
+}
+
+const NUMBERS = /^\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*$/;
+
+function numbersIn(field: string): number[] {
+  const ranges = field.split(',').map((part) => part.split('-').map(Number));
+  return ranges.flatMap(([from = 0, to = from]) => Array.from({ length: Math.max(0, to - from + 1) }, (_, at) => from + at));
+}
+
+/** A line for each of several fixed times, `10,50 2 * * *`: Cron takes a list for every so many minutes, of which nothing is due in the hour that spring leaves out. */
+function fixedTimes(line: string): string[] {
+  const [minutes = '', hours = '', ...days] = line.trim().split(/\s+/);
+  if (!NUMBERS.test(minutes) || !NUMBERS.test(hours)) return [];
+  const lines = numbersIn(hours).flatMap((hour) => numbersIn(minutes).map((minute) => [minute, hour, ...days].join(' ')));
+  return lines.length > FIXED_TIMES ? [] : lines;
 }
 
 /** Five fields: names such as `@daily` would hide when that is. */
