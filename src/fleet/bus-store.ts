@@ -160,11 +160,12 @@ export class BusStore {
   /** The last message of a subject, read from any server that keeps the stream: it may be a moment behind. @throws BusError */
   async #last(stream: string, subject: string): Promise<{ readonly seq: number; readonly message: BusMessage } | undefined> {
     const message = await this.#question(stream, `$JS.API.DIRECT.GET.${stream}.${subject}`, NOTHING, {});
+    // what is stored may have a status as well: an answer of the store that somebody had sent there
+    const seq = Number(message.header(SEQUENCE));
+    if (Number.isSafeInteger(seq) && seq > 0) return { seq, message };
     const { status } = message;
     if (status?.startsWith(NOT_FOUND) === true) return undefined;
-    const seq = Number(message.header(SEQUENCE));
-    if (status !== undefined || !Number.isSafeInteger(seq) || seq <= 0) throw new BusError('store', `${stream}: ${status ?? 'the bus\'s store answers without a sequence'}`);
-    return { seq, message };
+    throw new BusError('store', `${stream}: ${status ?? 'the bus\'s store answers without a sequence'}`);
   }
 
   async get(bucket: string, key: string): Promise<KeyEntry | undefined> {

@@ -170,8 +170,10 @@ class Round {
   #take(message: WireMessage): void {
     if (this.#isOver) return;
     this.#wait();
-    if (message.status === undefined) {
-      const number = positionOf(message)?.number;
+    const position = positionOf(message);
+    // what is stored may have a status as well: an answer of the store that somebody had sent to a key
+    if (message.status === undefined || position !== undefined) {
+      const number = position?.number;
       if (number !== this.#last + 1) {
         this.end('something was missed');
         return;
@@ -199,7 +201,8 @@ class Round {
   }
 
   async #handle(message: WireMessage): Promise<void> {
-    if (message.status !== undefined) {
+    const position = positionOf(message);
+    if (position === undefined) {
       // Whether we keep up is answered here, when all before it is done: so the store sends no more than fits.
       message.respond(NOTHING);
       const stalled = message.header(STALLED);
@@ -208,7 +211,7 @@ class Round {
       if (this.#pending !== undefined && message.reply === undefined && stalled === undefined) this.#settle();
       return;
     }
-    const { sequence, pending } = positionOf(message)!;
+    const { sequence, pending } = position;
     const key = message.subject.slice(keysSubject(this.#watching.bucket, '').length);
     await this.#watching.told({ key, value: message.header(KEY_OPERATION) === undefined ? message.data : undefined, revision: sequence });
     if (pending === 0 && !this.#isOver) this.#settle();

@@ -280,8 +280,16 @@ void t.test('the page', { skip: lacks('chromium'), jobs: 3 }, async (t) => {
     await until(async () => (await page.locator('dialog').count()) === 0, WAIT_MS, 'the dialog to close');
     await press(page, 'g', 'a');
     await shows(page, '.timeline', 'stop: TIMEOUT');
+    let answer!: () => void;
+    const hasTyped = new Promise<void>((resolve) => { answer = resolve; });
+    await page.route(/\/api\/audit\?/, async (route) => {
+      await hasTyped;
+      await route.continue();
+    }, { times: 1 });
     await page.getByRole('button', { name: 'Audit' }).click();
     await page.getByLabel('Machine', { exact: true }).fill('web-01');
+    answer();
+    await until(async () => (await page.locator('tbody tr').count()) > 1, WAIT_MS, 'all rows');
     await press(page, 'Enter');
     await until(async () => (await page.locator('tbody tr').count()) === 1, WAIT_MS, 'one row');
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save as CSV' }).click()]);

@@ -50,6 +50,23 @@ function Table({ rows }: { readonly rows: AuditRows['rows'] }): JSX.Element {
   );
 }
 
+/** What is typed stays, also where rows come meanwhile; it counts from Enter, or from leaving it, on. */
+function Filter({ label, change }: { readonly label: string; readonly change: (text: string) => void }): JSX.Element {
+  const [typed, setTyped] = useState('');
+  return (
+    <label>
+      {label}
+      <input
+        value={typed}
+        onInput={(event) => setTyped(event.currentTarget.value)}
+        onChange={(event) => change(trimmed(event.currentTarget.value))}
+        autocapitalize="none"
+        spellcheck={false}
+      />
+    </label>
+  );
+}
+
 export function Audit(): JSX.Element {
   const [wanted, setWanted] = useState<Wanted>(() => ({ account: '', instance: '', ms: 86_400_000, asked: store.now }));
   const { value, wrong } = useFetched<AuditRows>(pathOf(wanted));
@@ -59,24 +76,8 @@ export function Audit(): JSX.Element {
       <div class="page wide">
         <h1>Audit</h1>
         <form class="filters" onSubmit={(event) => event.preventDefault()}>
-          <label>
-            Account
-            <input
-              value={wanted.account}
-              onChange={(event) => change({ account: trimmed(event.currentTarget.value) })}
-              autocapitalize="none"
-              spellcheck={false}
-            />
-          </label>
-          <label>
-            Machine
-            <input
-              value={wanted.instance}
-              onChange={(event) => change({ instance: trimmed(event.currentTarget.value) })}
-              autocapitalize="none"
-              spellcheck={false}
-            />
-          </label>
+          <Filter label="Account" change={(account) => change({ account })} />
+          <Filter label="Machine" change={(instance) => change({ instance })} />
           <label>
             Time
             <select value={String(wanted.ms)} onChange={(event) => change({ ms: Number(event.currentTarget.value) })}>
