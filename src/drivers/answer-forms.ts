@@ -40,6 +40,8 @@ const isInfo = isForm({}, {
 
 /** What an answer has to be, in words and by a test. */
 type Answer = readonly [words: string, isRight: Test];
+/** By the names of members or methods. */
+export type Answers = Readonly<Record<string, Answer>>;
 
 /** Of a machine. */
 export const ANSWERS: Readonly<Record<keyof Readings | 'bootMark', Answer>> = {
@@ -61,7 +63,7 @@ const NETWORK_CHANGE: Answer = ['{ keptBy }', isForm({}, { keptBy: isText })];
 const of = (what: string, test: Test): Answer => [`${what} as the contract has it`, test];
 
 /** Of abilities, by group and method. What makes, changes or removes something answers nothing. */
-export const ABILITY_ANSWERS: Readonly<Record<string, Readonly<Record<string, Answer>>>> = {
+export const ABILITY_ANSWERS: Readonly<Record<string, Answers>> = {
   images: {
     list: of('a list of images', isListOf(isForm({
       name: isText, kind: isOneOf('disk', 'iso'), format: isText, capacity: isBytes, allocation: isBytes, usedBy: isTexts,
@@ -128,7 +130,7 @@ const isStream = isForm({ pipe: isMethod, write: isMethod, destroy: isMethod });
 const CONSOLE: Answer = ['{ stream }, a Duplex', isForm({ stream: isStream }, { resize: isMethodOrNull })];
 
 /** What the methods of members answer. */
-export const MEMBER_ANSWERS: Readonly<Record<string, Readonly<Record<string, Answer>>>> = {
+export const MEMBER_ANSWERS: Readonly<Record<string, Answers>> = {
   autostart: { read: ['true, false or undefined', isMaybe(isFlag)] },
   console: { vnc: CONSOLE, text: CONSOLE, shell: CONSOLE },
 };
@@ -136,7 +138,7 @@ export const MEMBER_ANSWERS: Readonly<Record<string, Readonly<Record<string, Ans
 export const DESTINATION = { destination: ['{ provider, access }', isForm({ provider: isText, access: isReport }, { state: isMethod })] } as const;
 
 /** Members of a machine that are no methods, and may be left out. */
-export const MACHINE_MEMBERS: Readonly<Record<string, Answer>> = {
+export const MACHINE_MEMBERS: Answers = {
   mayMissShutdown: ['true or false', isFlag],
   isOffWhenGone: ['true or false', isFlag],
   bootMarkLasts: ['true or false', isFlag],
@@ -148,7 +150,7 @@ export const MACHINE_MEMBERS: Readonly<Record<string, Answer>> = {
 };
 
 /** The same of a driver. */
-export const DRIVER_MEMBERS: Readonly<Record<string, Answer>> = {
+export const DRIVER_MEMBERS: Answers = {
   place: ['a text', isText],
   farPlace: ['a text', isText],
   abilities: ['an object of groups of methods', isObject],

@@ -1,6 +1,6 @@
 import { Slices } from '../kit/slices.js';
 import {
-  ABILITY_ANSWERS, ANSWERS, DESTINATION, DRIVER_MEMBERS, DRIVER_METHODS, isObject, isText, MACHINE_MEMBERS, MACHINE_METHODS, MEMBER_ANSWERS,
+  ABILITY_ANSWERS, ANSWERS, DESTINATION, DRIVER_MEMBERS, DRIVER_METHODS, isObject, isText, MACHINE_MEMBERS, MACHINE_METHODS, MEMBER_ANSWERS, type Answers,
 } from './answer-forms.js';
 import { MACHINE_TYPES, POWER_STATES } from './driver.js';
 import type { Driver, DriverHost, DriverModule, Machine, Sample, Sighting, Sightings } from './driver.js';
@@ -10,8 +10,6 @@ import type { Driver, DriverHost, DriverModule, Machine, Sample, Sighting, Sight
  * no state is never told as one, and a name that is no text breaks nobody else's list. The server's own are checked by the
  * compiler, and go without.
  */
-
-type Answers = Readonly<Record<string, readonly [words: string, isRight: (value: unknown) => boolean]>>;
 
 /** @throws TypeError which the log tells */
 function checked(answers: Answers, name: string, value: unknown, of = ''): unknown {
