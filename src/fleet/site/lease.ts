@@ -2,12 +2,11 @@ import * as v from 'valibot';
 import type { Lease } from '../../instances/lease.js';
 import { Sleepers } from '../../kit/bell.js';
 import { LEASE_LOOK, LEASE_MARGIN, LEASE_RELEASE, LEASE_RENEW, LEASE_TTL } from '../../kit/fleet-limits.js';
-import { PROVIDER_GRACE } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import { notLonger } from '../../kit/within.js';
 import type { RefusalLog } from '../../kit/refusal-log.js';
 import { keysSubject } from '../bus-store.js';
-import { isConflict, type Bucket, type KeyEntry, type Signer } from '../contract.js';
+import { BusError, isConflict, type Bucket, type KeyEntry, type Signer } from '../contract.js';
 import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
 import { seal, unseal } from '../sealed.js';
 import { KnownKey } from '../signer.js';
@@ -19,6 +18,12 @@ import type { Clocks } from './clocks.js';
  * Which of several sites acts on machines that all of them serve. It is a value in a bucket of the bus that its holder writes anew
  * again and again. The holder counts by its own clock, from before the last time it asked to write; whoever waits counts by its own,
  * from when it saw the value; so nobody's clock is compared with another's. Each write names the revision that it replaces.
+ *
+ * Two may still be told that they have replaced the same one: the leader of a stream of nats-server 2.9 compares it before it proposes
+ * the write to the others, and does not see what is proposed and not stored yet. So who takes a lease over has it only with a second
+ * write, asked for `look` after the answer to the first; both must be answered within `look`. Of two who were told the same, the
+ * second one has overwritten the first one's value by the time that the first one asks for its second write; were his under way for
+ * longer, he would have waited longer than `look` for his answer.
  */
 
 const leaseMessage = v.object({
@@ -42,7 +47,7 @@ export interface LeaseTimes {
   readonly renew: number;
   /** how long before its end the holder stops */
   readonly margin: number;
-  /** how often one that waits looks at it */
+  /** how often one that waits looks at it; also how long who takes it over waits between his two writes, and at most for each answer */
   readonly look: number;
 }
 
@@ -101,6 +106,8 @@ export class SiteLease implements Lease {
 
   /** when the last write that has arrived was asked for; undefined: it is not ours */
   #asked: Moment | undefined;
+  /** whether that write followed another one of ours in time: a first one proves nothing */
+  #isProven = false;
   /** of the last write of ours that has arrived; undefined: another has written since */
   #revision: number | undefined;
   /** of the last write that was asked for */
@@ -128,8 +135,7 @@ export class SiteLease implements Lease {
   }
 
   get left(): number {
-    if (this.#asked === undefined || this.#ending.signal.aborted) return 0;
-    return Math.max(0, this.#times.ttl - this.#times.margin - this.#gone(this.#asked));
+    return this.#isProven && !this.#ending.signal.aborted ? this.#rest : 0;
   }
 
   get trouble(): string | undefined {
@@ -191,7 +197,7 @@ export class SiteLease implements Lease {
         if (this.#revision !== undefined) await this.#write(this.#revision);
         else await this.#observe();
         this.#failure = undefined;
-        pause = this.#revision === undefined ? this.#times.look : began + this.#times.renew - this.#clocks.steady();
+        pause = this.#revision === undefined || !this.#isProven ? this.#times.look : began + this.#times.renew - this.#clocks.steady();
       } catch (thrown) {
         if (this.#failure === undefined) this.#parts.log('warn', 'lease cannot be asked for', { lease: this.name, reason: (thrown as Error).message });
         this.#failure = (thrown as Error).message;
@@ -241,7 +247,7 @@ export class SiteLease implements Lease {
     const entry = await this.#parts.bucket.get(this.#key);
     const message = entry?.value && this.#read(entry.value);
     if (this.#adopt(entry, message)) return;
-    this.#asked = this.#revision = undefined;
+    this.#forget();
     this.#open.clear();
     const now = this.#clocks.steady();
     this.#observed = { entry, message, since: now, looked: now };
@@ -258,6 +264,11 @@ export class SiteLease implements Lease {
     return isSeen && isSame(before.entry, entry) ? before.since : now;
   }
 
+  /** For how long the last write counts, ms, where it followed another one. */
+  get #rest(): number {
+    return this.#asked === undefined ? 0 : Math.max(0, this.#times.ttl - this.#times.margin - this.#gone(this.#asked));
+  }
+
   /** How long ago that was. Were the clock that people set put ahead, a lease would be given up for a while, which harms nobody. */
   #gone({ steady, now }: Moment): number {
     return Math.max(this.#clocks.steady() - steady, this.#clocks.now() - now);
@@ -268,11 +279,14 @@ export class SiteLease implements Lease {
    * back even under the revision that was ours.
    */
   #forgetIfOver(): void {
-    if (this.#asked === undefined || this.#gone(this.#asked) < this.#times.ttl) return;
+    if (this.#asked !== undefined && this.#gone(this.#asked) >= this.#times.ttl) this.#forget();
+  }
+
+  #forget(): void {
     this.#asked = this.#revision = undefined;
   }
 
-  /** Takes what is there for an own write, where it is one. */
+  /** Takes what is there for an own write, where it is one. @throws BusError */
   #adopt(entry: KeyEntry | undefined, message: LeaseMessage | undefined): boolean {
     const asked = message?.incarnation === this.#parts.incarnation ? this.#open.get(message.beat) : undefined;
     if (entry === undefined || asked === undefined) return false;
@@ -280,14 +294,25 @@ export class SiteLease implements Lease {
     return true;
   }
 
+  /**
+   * An own write has arrived.
+   * @throws BusError where it has taken so long that another one may have been told the same meanwhile: both wait for a whole term then
+   */
   #take(revision: number, asked: Moment): void {
+    const follows = this.#rest > 0;
+    const lasted = this.#gone(asked);
     this.#known = { term: this.#term, beat: this.#beat };
-    this.#revision = revision;
-    this.#asked = asked;
     this.#observed = undefined;
     this.#open.clear();
     clearTimeout(this.#timer);
-    this.#watchEnd();
+    if (!(follows && this.#isProven) && lasted >= this.#times.look) {
+      this.#forget();
+      throw new BusError('store', `the bus took ${Math.round(lasted)} ms to store it, so that another site may have been told the same`);
+    }
+    this.#revision = revision;
+    this.#asked = asked;
+    this.#isProven = follows;
+    if (this.left > 0) this.#watchEnd();
   }
 
   /** Ends what is under way when it is held no longer. */
@@ -350,49 +375,4 @@ const isOlder = (one: LeaseOrder, other: LeaseOrder): boolean => one.term < othe
 /** Whether nobody has written meanwhile: a bucket that was made anew counts from the beginning. */
 function isSame(one: KeyEntry | undefined, other: KeyEntry | undefined): boolean {
   return one?.revision === other?.revision && Buffer.compare(one?.value ?? new Uint8Array(), other?.value ?? new Uint8Array()) === 0;
-}
-
-/** Those that a site wants to hold. */
-export class SiteLeases {
-  readonly #parts: LeaseParts;
-  readonly #leases = new Map<string, SiteLease>();
-  /** no longer in the configuration: what is under way by them may end */
-  readonly #leaving = new Map<string, NodeJS.Timeout>();
-
-  constructor(parts: LeaseParts) {
-    this.#parts = parts;
-  }
-
-  /** @returns undefined where the site does not ask for it */
-  of(name: string): SiteLease | undefined {
-    return this.#leases.get(name);
-  }
-
-  /** Asks for these, and gives up others when what is under way by them must have ended. */
-  keep(names: ReadonlySet<string>): void {
-    for (const name of names) {
-      clearTimeout(this.#leaving.get(name));
-      this.#leaving.delete(name);
-      if (this.#leases.has(name)) continue;
-      const lease = new SiteLease(name, this.#parts);
-      this.#leases.set(name, lease);
-      lease.start();
-    }
-    for (const [name, lease] of this.#leases) {
-      if (names.has(name) || this.#leaving.has(name)) continue;
-      this.#leaving.set(name, setTimeout(() => {
-        this.#leaving.delete(name);
-        this.#leases.delete(name);
-        void lease.close();
-      }, PROVIDER_GRACE).unref());
-    }
-  }
-
-  /** Gives all up: nothing is under way by them any more. Never rejects. */
-  async close(): Promise<void> {
-    for (const timer of this.#leaving.values()) clearTimeout(timer);
-    this.#leaving.clear();
-    await Promise.all([...this.#leases.values()].map((lease) => lease.close()));
-    this.#leases.clear();
-  }
 }

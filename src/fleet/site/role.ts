@@ -14,7 +14,7 @@ import { SiteKeys } from '../site-keys.js';
 import { INVENTORY_BUCKET, LEASES_BUCKET } from '../subjects.js';
 import { SiteEvents } from './events.js';
 import { Inventory } from './inventory.js';
-import { SiteLeases } from './lease.js';
+import { SiteLeases } from './leases.js';
 import { Offers } from './offers.js';
 import { Site, type SiteParts } from './site.js';
 
