@@ -279,7 +279,14 @@ export class SiteLease implements Lease {
    * back even under the revision that was ours.
    */
   #forgetIfOver(): void {
-    if (this.#asked !== undefined && this.#gone(this.#asked) >= this.#times.ttl) this.#forget();
+    if (this.#asked === undefined || this.#gone(this.#asked) < this.#times.ttl) return;
+    this.#endIfOver();
+    this.#forget();
+  }
+
+  /** The timer may not have told it yet: where this process stood still, an answer comes before it, and it knows nothing of the clock of the day. */
+  #endIfOver(): void {
+    if (this.#isProven && this.#rest === 0) this.#end();
   }
 
   #forget(): void {
@@ -299,6 +306,7 @@ export class SiteLease implements Lease {
    * @throws BusError where it has taken so long that another one may have been told the same meanwhile: both wait for a whole term then
    */
   #take(revision: number, asked: Moment): void {
+    this.#endIfOver();
     const follows = this.#rest > 0;
     const lasted = this.#gone(asked);
     this.#known = { term: this.#term, beat: this.#beat };
@@ -325,6 +333,7 @@ export class SiteLease implements Lease {
 
   #end(): void {
     clearTimeout(this.#timer);
+    this.#isProven = false;
     for (const listener of [...this.#listeners]) listener();
     this.#tell();
   }

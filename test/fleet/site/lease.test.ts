@@ -349,6 +349,34 @@ void t.test('one that stood still does not believe that it holds it, and cannot 
   t.match(value(hub), { site: 'paris', released: true }, 'only who has it gives it up');
 });
 
+void t.test('one that stood still while it was renewed ends what is under way, though the answer comes before the timer', async (t) => {
+  for (const [before, after] of [[0, TIMES.ttl - TIMES.margin], [TIMES.ttl - TIMES.margin - TIMES.renew - STEP, 2 * STEP]] as const) {
+    const hub = new MemoryHub();
+    let stands = false;
+    const one: Member = new Member(hub, 'berlin', undefined, undefined, (bucket) => ({
+      ...bucket,
+      get: (key) => bucket.get(key),
+      update: async (key, value, revision) => {
+        if (!stands) return bucket.update(key, value, revision);
+        stands = false;
+        const stored = await bucket.update(key, value, revision);
+        one.steady += after;
+        return stored;
+      },
+    }));
+    one.lease.start();
+    await until(() => one.isHeld, 'it to be held');
+    await pass(STEP);
+    one.steady += before;
+    stands = true;
+    await until(() => !stands, 'it to be renewed');
+    await until(() => one.isHeld, 'it to be held again');
+    t.equal(one.ended, 1, `${before} and ${after} ms`);
+    t.equal(one.logged.filter((line) => line === 'warn lease is not held').length, 1);
+    await one.lease.close();
+  }
+});
+
 void t.test('a computer that slept knows it by the clock of the day; one that is set back means nothing', async (t) => {
   const hub = new MemoryHub();
   const one = new Member(hub, 'berlin');
