@@ -234,7 +234,8 @@ export class BusWire {
       data,
       reply: to,
       status: headers === undefined || headers.code === 0 ? undefined : headers.status,
-      header: (name) => (headers?.has(name) === true ? headers.get(name) : undefined),
+      // what the bus itself says of what is stored stands behind what that had already, which may be called the same
+      header: (name) => (headers?.has(name) === true ? headers.last(name) : undefined),
       respond: (answer, answerHeaders) => {
         if (to !== undefined && ANSWERED.test(to)) this.publish(to, answer, answerHeaders);
       },

@@ -8,7 +8,7 @@ import type { AliveMessage } from './messages.js';
 export interface BusMessage {
   readonly subject: string;
   readonly data: Uint8Array;
-  /** the value of a header, undefined where it is not there */
+  /** the value of a header, of several of that name the last; undefined where it is not there */
   header(name: string): string | undefined;
   /** Answers it; may be called several times. Does nothing where no answer is wanted. Whoever keeps it does not keep the message. */
   readonly respond: (this: void, data: Uint8Array, headers?: Headers) => void;

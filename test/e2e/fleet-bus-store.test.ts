@@ -64,6 +64,21 @@ await t.test('the store', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
     t.match(await other.bucket(INVENTORY_BUCKET).get(theirs), { value: bytes('theirs') });
   });
 
+  await t.test('where a value stands says the store, whatever who has written it says of that', async (t) => {
+    const key = chunkKey('berlin', 'kvm1', 7);
+    const written = await inventory.put(key, bytes('ours'));
+    const thief = await connect({
+      servers: [...nats.urls], tls: { ca: readFileSync(nats.caFile!, 'utf8') }, inboxPrefix: inboxPrefix('berlin'), reconnect: false,
+      authenticator: nkeyAuthenticator(new TextEncoder().encode(berlin.seed)),
+    });
+    t.teardown(() => thief.close());
+    const made = headers();
+    made.set('Nats-Sequence', String(written));
+    const { seq } = (await thief.request(keysSubject(INVENTORY_BUCKET, key), bytes('theirs'), { timeout: LONG_MS, headers: made })).json<{ readonly seq: number }>();
+    t.ok(seq > written);
+    t.match(await inventory.get(key), { value: bytes('theirs'), revision: seq });
+  });
+
   await t.test('an event is in a stream once, also beyond the time in which its id is known', async (t) => {
     const subject = eventSubject('berlin', 'removed');
     const first = await site.addToStream(EVENTS_STREAM, subject, bytes('1'), {}, 'removed-1', 0);
