@@ -1,6 +1,6 @@
 import { Sleepers, type Bell } from '../kit/bell.js';
 import { BUS_STORE_PAUSE, FLEET_STREAM_GATHERING } from '../kit/fleet-limits.js';
-import { BusError, type Bus } from './contract.js';
+import { BusError, isConflict, type Bus } from './contract.js';
 
 /** What is on this server's disk, on its way into a stream of the bus. */
 export interface Sending {
@@ -11,6 +11,8 @@ export interface Sending {
   isEnding?(): boolean;
   /** Sends what is the oldest, if there is anything. @returns whether there was more than that already @throws BusError, StateError */
   send(): Promise<boolean>;
+  /** What the stream has is not known any more: it is read before the next is sent. */
+  doubt(): void;
   /** It did not work, and is tried again after a pause. @param isDown only the connection is away, which is told elsewhere */
   failed(error: Error, isDown: boolean): void;
 }
@@ -20,14 +22,15 @@ export interface Sending {
  * What comes meanwhile, or soon after that, waits for a moment for more, since several cost little more than one: FLEET_STREAM_GATHERING.
  * What fails is tried again after BUS_STORE_PAUSE, however much comes meanwhile. Never rejects.
  */
-export async function keepSending({ bus, bell, isEnding = () => false, send, failed }: Sending, signal: AbortSignal): Promise<void> {
+export async function keepSending(sending: Sending, signal: AbortSignal): Promise<void> {
+  const { bus, bell, isEnding = () => false, doubt, failed } = sending;
   const pauses = new Sleepers();
   let sent = -Infinity;
   while (!signal.aborted) {
     const { rings } = bell;
     try {
       if (bus.trouble === undefined) {
-        const hasMore = await send();
+        const hasMore = await sendOnce(sending);
         sent = performance.now();
         if (hasMore) continue;
       }
@@ -38,9 +41,21 @@ export async function keepSending({ bus, bell, isEnding = () => false, send, fai
       if (rest > 0 && !isEnding()) await pauses.sleep(signal, rest);
     } catch (thrown) {
       if (signal.aborted) return;
+      doubt();
       failed(thrown as Error, thrown instanceof BusError && thrown.reason === 'down');
       if (isEnding()) return;
       await pauses.sleep(signal, BUS_STORE_PAUSE);
     }
+  }
+}
+
+/** Where others have written, which may be an attempt of before that has arrived, or the stream forgets what is old, it is sent once more. */
+async function sendOnce({ send, doubt }: Sending): Promise<boolean> {
+  try {
+    return await send();
+  } catch (thrown) {
+    if (!isConflict(thrown)) throw thrown;
+    doubt();
+    return send();
   }
 }

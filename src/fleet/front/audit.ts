@@ -8,7 +8,7 @@ import type { Log } from '../../kit/log.js';
 import { Acknowledger } from '../../store/acknowledger.js';
 import type { AuditNews, AuditRow } from '../../store/audit-entry.js';
 import type { CopyOutbox, KeyValue } from '../../store/state.js';
-import { isConflict, signedBy, type Bus, type Signer } from '../contract.js';
+import { signedBy, type Bus, type Signer } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { FLEET_VERSION, joined, listOf, MessageFault, readMessage } from '../messages.js';
 import { isSignedBy } from '../signer.js';
@@ -103,7 +103,16 @@ export class FrontAudit {
       this.#bell.ring();
     });
     signal.addEventListener('abort', end, { once: true });
-    this.#sending = keepSending({ bus, bell: this.#bell, send: () => this.#sendAgain(), failed: (error, isDown) => this.#failed(error, isDown) }, signal);
+    this.#sending = keepSending(
+      {
+        bus,
+        bell: this.#bell,
+        send: () => this.#send(),
+        doubt: () => { this.#stored = undefined; },
+        failed: (error, isDown) => { if (!isDown) this.#complain(error.message); },
+      },
+      signal,
+    );
     this.#keepAll();
   }
 
@@ -186,17 +195,6 @@ export class FrontAudit {
     return missed;
   }
 
-  /** Where the place is another one than it was, an attempt of before has arrived, or the stream has forgotten: it is looked at once more. */
-  async #sendAgain(): Promise<boolean> {
-    try {
-      return await this.#send();
-    } catch (thrown) {
-      if (!isConflict(thrown)) throw thrown;
-      this.#stored = undefined;
-      return this.#send();
-    }
-  }
-
   /** Sends what fits into a message. @returns whether there was more @throws BusError, StateError */
   async #send(): Promise<boolean> {
     const { bus, signer, outbox, front } = this.#parts;
@@ -251,12 +249,6 @@ export class FrontAudit {
     const name = randomUUID();
     await this.#parts.names.set(NAME, name);
     return name;
-  }
-
-  /** Where an answer was lost, the stream says what it has. */
-  #failed({ message }: Error, isDown: boolean): void {
-    this.#stored = undefined;
-    if (!isDown) this.#complain(message);
   }
 
   /** Once for each reason. */

@@ -2,7 +2,7 @@ import type { Bell } from '../../kit/bell.js';
 import { FLEET_LIVES } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import type { KeyValue } from '../../store/state.js';
-import { BusError, isConflict, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
+import { BusError, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { checkMessage, eventMessage, FLEET_VERSION, joined, MessageFault, type EventMessage } from '../messages.js';
 import { packed, parcelsOf, unpacked } from '../parcels.js';
@@ -80,6 +80,7 @@ export class EventSender {
         bell,
         isEnding: () => this.#isEnding,
         send: () => this.#sendNext(),
+        doubt: () => { this.#isSure = false; },
         failed: (error, isDown) => this.#failed(error, isDown),
       },
       signal,
@@ -123,20 +124,8 @@ export class EventSender {
 
   /** Adds those that are not there. @throws BusError */
   async #add(parcel: readonly Written[]): Promise<void> {
-    await this.#addOnce(parcel);
+    await this.#append(parcel);
     this.#sent = Math.max(this.#sent ?? 0, parcel.at(-1)!.event.seq);
-  }
-
-  async #addOnce(parcel: readonly Written[]): Promise<void> {
-    try {
-      await this.#append(parcel);
-    } catch (thrown) {
-      this.#isSure = false;
-      if (!isConflict(thrown)) throw thrown;
-      // it may be an attempt of before that has arrived, or the stream forgets what is old
-      await this.#readBack();
-      await this.#append(parcel);
-    }
   }
 
   /** As one message, what of it is not there. Its id is that of its last event: with others before that, it stands at another place. */
@@ -208,7 +197,6 @@ export class EventSender {
   }
 
   #failed(error: Error, isDown: boolean): void {
-    this.#isSure = false;
     if (this.#failure !== undefined || isDown) return;
     const reason = this.#failure = error.message;
     this.#parts.log('warn', 'events do not arrive on the bus, they are kept and tried again', { reason, ...(error instanceof BusError ? {} : { cause: error }) });
