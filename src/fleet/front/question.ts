@@ -25,8 +25,8 @@ export interface What<Name extends Asked> {
 }
 
 /**
- * Asks a site for what changes nothing, until it answers or the signal is aborted. It is asked again where the connection was lost
- * meanwhile.
+ * Asks a site for what changes nothing, until it answers, cannot be ordered at any more, or the signal is aborted. It is asked again where
+ * the connection was lost meanwhile.
  * @throws ArgoError; the signal's reason
  */
 export async function ask<Name extends Asked>(parts: QuestionParts, what: What<Name>, more: Pick<AskMessage, 'order' | 'deadline'>): Promise<AskedValues[Name]> {
@@ -40,6 +40,7 @@ export async function ask<Name extends Asked>(parts: QuestionParts, what: What<N
     const over = (): void => {
       leave();
       forget();
+      forgo();
       conversation?.end();
     };
     const fail = (error: Error): void => {
@@ -62,6 +63,7 @@ export async function ask<Name extends Asked>(parts: QuestionParts, what: What<N
       conversation = talk.send(letterOf(parts, what, more), told, (error) => fail(notSent(site, error)));
     };
     const leave = talk.bus.onChange(() => { if (talk.bus.trouble === undefined) send(); });
+    const forgo = parts.sites.onTrouble(site, (why) => fail(outOfReach(site, why)));
     const forget = onAbort(what.signal, (reason) => fail(reason as Error));
     send();
   });

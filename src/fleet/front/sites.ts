@@ -34,6 +34,8 @@ export class Sites {
   readonly #parts: SitesParts;
   readonly #sites = new Map<string, Site>();
   readonly #listeners = new Set<(name: string) => void>();
+  /** who waits for an answer, by site */
+  readonly #waiting = new Map<string, Set<(trouble: string) => void>>();
   /** as its listeners were told it last, by site */
   readonly #told = new Map<string, string | undefined>();
   /** when a silent one was asked last whether it is there, by performance.now() */
@@ -82,6 +84,16 @@ export class Sites {
   onChange(listener: (name: string) => void): () => void {
     this.#listeners.add(listener);
     return () => { this.#listeners.delete(listener); };
+  }
+
+  /** Calls back where a site cannot be ordered at from now on, and it is not for the connection of this server. @returns ends that */
+  onTrouble(name: string, listener: (trouble: string) => void): () => void {
+    const waiting = this.#waiting.get(name) ?? new Set();
+    this.#waiting.set(name, waiting.add(listener));
+    return () => {
+      waiting.delete(listener);
+      if (waiting.size === 0 && this.#waiting.get(name) === waiting) this.#waiting.delete(name);
+    };
   }
 
   /** The process that counts has answered: it is there. */
@@ -206,5 +218,7 @@ export class Sites {
     const site = this.#sites.get(name);
     if (site) this.#told.set(name, this.#infoOf(site, moment()).trouble);
     for (const listener of [...this.#listeners]) listener(name);
+    const { trouble } = this.info(name);
+    if (trouble !== undefined && this.#parts.talk.bus.trouble === undefined) for (const listener of [...this.#waiting.get(name) ?? []]) listener(trouble);
   }
 }

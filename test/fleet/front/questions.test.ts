@@ -61,6 +61,15 @@ void t.test('a question ends with who asks, and where nobody is there', async (t
   t.equal(hub.passed.length, before);
 });
 
+void t.test('a question ends where its site falls silent', async (t) => {
+  const { site, orders, call } = await world(t, { deadAfter: 200 });
+  const failures: string[] = [];
+  for (const question of [orders.read(TARGET, 'status', signal), orders.plan(TARGET, STOP, call)]) told(question, true).catch(({ message }: Error) => failures.push(message));
+  await until(() => failures.length === 2, WITHIN, 'both to end');
+  t.equal(site.asks.filter(({ provider }) => provider === TARGET.provider).length, 2);
+  for (const message of failures) t.match(message, /^UNREACHABLE: site berlin: it has said nothing since/);
+});
+
 void t.test('it is asked again where the connection was lost meanwhile', async (t) => {
   const { site, orders, bus } = await world(t);
   site.onAsk = (_question, reply) => {
