@@ -5,10 +5,11 @@ import { readConfigFile } from '../config/load.js';
 import { Reader } from '../config/reader.js';
 import { readSecret, type SecretOptions } from '../config/secret.js';
 import { checkBus } from '../fleet/admin/check.js';
-import { connectOnce, type AdminConnection } from '../fleet/admin/connection.js';
+import { connectOnce, refusingServers, type AdminConnection } from '../fleet/admin/connection.js';
 import { initStore } from '../fleet/admin/init.js';
 import { keyInFile } from '../fleet/admin/key-file.js';
 import { ADMIN_NAME, permissionBlock, type Member } from '../fleet/admin/rights.js';
+import type { LinkOptions } from '../fleet/bus-link.js';
 import { isApart } from '../fleet/parts.js';
 import { NkeySigner } from '../fleet/signer.js';
 import { DEFAULT_CHOICES, type StoreChoices } from '../fleet/store-layout.js';
@@ -83,20 +84,21 @@ function peerTables({ name, parts }: Member, publicKey: string): string[] {
 async function connected<Result>(
   { fleet, leases }: Table,
   adminKey: string | undefined,
-  work: (admin: AdminConnection, member: Member, publicKey: string) => Promise<Result>,
+  work: (admin: AdminConnection, member: Member, options: LinkOptions) => Promise<Result>,
 ): Promise<Result> {
   const member = adminKey === undefined ? memberOf({ fleet, leases }) : ADMIN;
   const signer = signerOf(adminKey === undefined ? fleet.nkey : { 'nkey-file': adminKey });
-  const admin = await connectOnce({
+  const options: LinkOptions = {
     servers: fleet.servers,
     caFile: fleet.caFile,
     signer,
     name: `argo-server fleet ${member.name}`,
     inboxPrefix: inboxPrefix(member.name),
     isApart: isApart(member.parts),
-  });
+  };
+  const admin = await connectOnce(options);
   try {
-    return await work(admin, member, signer.publicKey);
+    return await work(admin, member, options);
   } finally {
     await admin.close();
   }
@@ -105,7 +107,12 @@ async function connected<Result>(
 function signerOf(options: SecretOptions<'nkey'>): NkeySigner {
   const seed = readSecret(options, 'nkey');
   if (seed === undefined) throw new Error('[fleet] names no key; `argo-server fleet key` makes one');
-  return new NkeySigner(seed.reveal());
+  try {
+    return new NkeySigner(seed.reveal());
+  } catch (error) {
+    const { 'nkey-file': file } = options;
+    throw file === undefined ? error : new Error(`${file}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 export interface InitOptions {
@@ -144,10 +151,11 @@ function sizeOf(option: string, text: string | undefined, otherwise: number): nu
 /** Looks at the bus as the server itself, or as who administers it. */
 export async function fleetCheck(config: string | undefined, adminKey: string | undefined): Promise<FleetReport> {
   const table = readTable(config);
-  const { place, found } = await connected(table, adminKey, async (admin, member, publicKey) => ({
-    place: `connected to ${admin.connection.getServer()} (nats-server ${admin.connection.info?.version}) as ${adminKey === undefined ? member.name : 'who administers the bus'}, ${publicKey}`,
+  const { place, found, refusing } = await connected(table, adminKey, async (admin, member, options) => ({
+    place: `connected to ${admin.connection.getServer()} (nats-server ${admin.connection.info?.version}) as ${adminKey === undefined ? member.name : 'who administers the bus'}, ${options.signer.publicKey}`,
+    refusing: await refusingServers(options),
     found: await checkBus(admin, member, adminKey === undefined ? table.fleet.sites : undefined),
   }));
   const words = (level: string): string[] => found.filter((one) => one.level === level).map((one) => one.words);
-  return { lines: [place, ...words('good')], warnings: words('note'), faults: words('fault') };
+  return { lines: [place, ...words('good')], warnings: [...refusing, ...words('note')], faults: words('fault') };
 }

@@ -28,10 +28,22 @@ const SOCKET_WORDS: Readonly<Record<string, string>> = {
   ...NETWORK_WORDS, ECONNRESET: 'it has closed the connection', ETIMEDOUT: 'it does not answer',
 };
 
+/** What speaks against a server's certificate, by the codes of OpenSSL and Node. */
+const CERTIFICATE_WORDS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'its certificate has expired', CERT_NOT_YET_VALID: 'its certificate does not hold yet, by the clock here',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is not for this name',
+  ...Object.fromEntries(
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT']
+      .map((code) => [code, 'its certificate is not signed by the authority of ca-file']),
+  ),
+};
+
 /** For people, with what they have to do where it is they who can. */
 export function wordsFor(error: Error, publicKey: string): string {
   if (error.name === 'AuthorizationError' || error.name === 'UserAuthenticationExpiredError') return `it does not admit the key ${publicKey} (${error.message})`;
   const { message, cause, code } = error as Error & { code?: string };
+  const certificate = CERTIFICATE_WORDS[code ?? (cause as { code?: string } | undefined)?.code ?? ''];
+  if (certificate !== undefined) return `${certificate} (${cause instanceof Error ? cause.message : message})`;
   const words = code === undefined ? undefined : SOCKET_WORDS[code];
   if (words !== undefined) return words;
   if (cause instanceof Error && cause.message !== '' && cause.message !== message) return `${message} (${cause.message})`;

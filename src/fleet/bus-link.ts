@@ -24,8 +24,8 @@ export interface LinkOptions {
 
 export interface LinkListener {
   up(connection: nats.NatsConnection, library: Nats): void;
-  /** The connection was lost, or was not made. @param why for people */
-  down(why: string): void;
+  /** The connection was lost, or was not made. @param why for people @param server that has answered and did not take us; undefined where `why` names those that it is about */
+  down(why: string, server?: string): void;
   /** The server takes no messages as large as some are. @param most bytes that it takes */
   tooSmall(most: number): void;
   /** Something was refused that the connection outlives. */
@@ -55,15 +55,17 @@ export class BusLink {
     while (!signal.aborted) {
       const began = performance.now();
       let why: string;
+      let refusing: string | undefined;
       try {
         const library = await import('@nats-io/transport-node');
-        lost = await firstThatGreets(this.#options.servers, lost, signal);
+        refusing = lost = await firstThatGreets(this.#options.servers, lost, signal);
         why = await this.#hold(library, lost);
+        refusing = undefined;
       } catch (error) {
         why = wordsFor(error as Error, this.#options.signer.publicKey);
       }
       if (signal.aborted) return;
-      this.#listener.down(why);
+      this.#listener.down(why, refusing && placeOf(refusing));
       const rest = Math.max(0, BUS_RECONNECT_PAUSE - (performance.now() - began));
       await pause(rest + Math.random() * JITTER * BUS_RECONNECT_PAUSE, undefined, { signal }).catch(() => undefined);
     }

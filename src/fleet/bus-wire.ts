@@ -66,7 +66,7 @@ export class BusWire {
     this.#renewInbox();
     this.#link = new BusLink(options, {
       up: (connection, library) => { this.#up(connection, library); },
-      down: (why) => { this.#down(why); },
+      down: (why, server) => { this.#down(why, server); },
       tooSmall: (most) => { log('warn', 'the bus takes no messages as large as some have to be: see max_payload of its servers', { bytes: most, needed: BUS_PAYLOAD }); },
       refused: (error) => { this.#refused(error); },
     });
@@ -81,11 +81,11 @@ export class BusWire {
     this.#tell();
   }
 
-  #down(why: string): void {
+  #down(why: string, server: string | undefined): void {
     const wasUp = this.#connection !== undefined;
     this.#connection = undefined;
     // One line each time that it becomes another reason, not one an attempt.
-    if (why !== this.trouble) this.#log('warn', wasUp ? 'the connection to the bus was lost' : 'the bus is not reached', { reason: why });
+    if (why !== this.trouble) this.#log('warn', wasUp ? 'the connection to the bus was lost' : 'the bus is not reached', { reason: why, ...(server !== undefined && { server }) });
     this.trouble = why;
     for (const listening of this.#listening) {
       listening.live = undefined;

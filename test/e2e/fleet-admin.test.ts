@@ -221,7 +221,10 @@ await t.test('check says what is missing, and what is too much', SKIP, async (t)
   t.match(open.stderr, /with this key one could hear the orders to any site/);
 
   await nats.setUsers([f1]);
-  t.match(await site.run('check'), { code: 1, stdout: '', stderr: /the bus cannot be reached: .*it does not admit the key U/ }, 'a key that was taken out');
+  t.match(await site.run('check'), { code: 1, stdout: '', stderr: /the bus cannot be reached: localhost:\d+: it does not admit the key U/ }, 'a key that was taken out');
+  writeFileSync(join(site.folder, 'own.nk'), 'hunter2');
+  t.match(await site.run('check'), { code: 1, stdout: '', stderr: /^(?!.*hunter2)argo-server: .*own\.nk: it is no seed/ }, 'a file with something else');
+  writeFileSync(join(site.folder, 'own.nk'), berlin.seed);
   for (const server of nats.servers) await server.kill();
   t.match(await site.run('check'), { code: 1, stdout: '', stderr: /the bus cannot be reached: .*nobody listens there/ });
 });

@@ -13,15 +13,15 @@ export interface AdminConnection {
   close(): Promise<void>;
 }
 
-/** @throws Error with the reasons of all servers where none takes us */
-export async function connectOnce(options: LinkOptions): Promise<AdminConnection> {
+/** @param fault of whom that is, in words @throws Error with the reasons of all servers where none takes us */
+export async function connectOnce(options: LinkOptions, fault = 'the bus cannot be reached'): Promise<AdminConnection> {
   const refused: Error[] = [];
   let link: BusLink | undefined;
   try {
     const { connection, nats } = await new Promise<Pick<AdminConnection, 'connection' | 'nats'>>((resolve, reject) => {
       link = new BusLink(options, {
         up: (made, library) => resolve({ connection: made, nats: library }),
-        down: (why) => reject(new Error(`the bus cannot be reached: ${why}`)),
+        down: (why, server) => reject(new Error(`${fault}: ${server === undefined ? '' : `${server}: `}${why}`)),
         tooSmall: () => undefined,
         refused: (error) => void refused.push(error),
       });
@@ -31,6 +31,14 @@ export async function connectOnce(options: LinkOptions): Promise<AdminConnection
     await link?.close();
     throw error;
   }
+}
+
+/** Tries each server, since the connection of another says nothing of it. @returns what is wrong with those that do not take us */
+export async function refusingServers(options: LinkOptions): Promise<string[]> {
+  const tried = await Promise.allSettled(options.servers.map(async (server) => {
+    await (await connectOnce({ ...options, servers: [server] }, 'one of the bus\'s servers cannot be used')).close();
+  }));
+  return tried.flatMap((one) => (one.status === 'rejected' ? [(one.reason as Error).message] : []));
 }
 
 /** What the store of the bus says where it does not do something. */

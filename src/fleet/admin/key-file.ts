@@ -18,7 +18,8 @@ export function keyInFile(path: string): OwnKey {
   try {
     descriptor = openSync(path, 'wx', 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw new Error(`${path} cannot be made: ${(error as Error).message}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST') throw new Error(`${path} cannot be made: ${code === 'ENOENT' ? 'there is no such folder' : message}`, { cause: error });
     return { publicKey: publicKeyOf(path), isNew: false };
   }
   try {
