@@ -113,7 +113,7 @@ class FanOut<Subject, T> {
 
   #beginOne(subject: Subject): void {
     this.#underWay += 1;
-    run(this.#work, subject).then((value) => this.#end({ subject, value }), (error: unknown) => this.#end({ subject, error }));
+    run(this.#work, subject).then((value) => this.#end({ subject, value }), (error: unknown) => this.#end({ subject, error: error ?? new Error(`${String(error)} was thrown`) }));
   }
 
   #end(one: Settled<T, Subject>): void {
@@ -146,10 +146,10 @@ export class Shares {
   }
 }
 
-/** What is thrown at once is an end like any other. */
+/** What is thrown or, by a plugin without types, given at once is an end like any other. */
 function run<Subject, T>(work: (subject: Subject) => Promise<T>, subject: Subject): Promise<T> {
   try {
-    return work(subject);
+    return Promise.resolve(work(subject));
   } catch (thrown) {
     return Promise.reject(thrown as Error);
   }

@@ -333,7 +333,8 @@ export class Operations {
     } catch (thrown) {
       if (signal?.aborted && thrown === signal.reason) throw thrown;
       if (thrown instanceof ArgoError && (thrown.phrase === 'NOT ALLOWED' || thrown.phrase === 'SHUTTING DOWN')) throw thrown;
-      this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
+      if (!(thrown instanceof ArgoError || thrown instanceof DeadlineExceeded || thrown === signal?.reason)) this.#parts.log('error', 'status unknown', { instance: instance.fullName, cause: thrown });
+      else this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
       return 'unknown';
     }
   }

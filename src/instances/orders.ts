@@ -5,7 +5,7 @@ import type { InstanceRef } from './info.js';
 import type { PowerOrder } from './order.js';
 import type { OrderTask } from './order-task.js';
 import type { OrderDesk } from './power-tasks.js';
-import type { Mandate } from './principal.js';
+import { requireMeant, type Mandate } from './principal.js';
 
 /** Power actions on many. One knows of one's own; of all for an account that may do everything on the providers that they are about. */
 export interface Orders {
@@ -43,6 +43,7 @@ export class ActorOrders implements Orders {
 
   async begin(on: readonly InstanceRef[], order: PowerOrder, once: string): Promise<OrderTask> {
     const refs = new Map(Array.from(on, copyRef).map((ref): [string, NamedRef] => [`${ref.provider}/#${ref.id}`, { ...ref, name: this.#nameOf(ref) }]));
+    requireMeant(this.#mandate);
     return this.#told((mandate) => this.#desk.begin(mandate, [...refs.values()], copyOrder(order), checkText(once, 'once')));
   }
 

@@ -3,7 +3,7 @@ import type { Log } from '../kit/log.js';
 import { harmless, oneLine } from '../kit/text.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import { OPERATIONS } from './operation-table.js';
-import type { Mandate } from './principal.js';
+import { requireMeant, type Mandate } from './principal.js';
 import { recorded } from './recorded.js';
 
 /** In the audit, in the place of an instance: no machine and no provider has that name. */
@@ -34,15 +34,17 @@ export class OwnWorks {
 
   /**
    * @param wordsOf how the audit says why it failed, where that was meant for people
-   * @throws ArgoError BAD REQUEST, NOT ALLOWED, AUDIT UNAVAILABLE: the work was not begun. What the work throws
+   * @throws ArgoError BAD REQUEST, NOT ALLOWED, NOT SUPPORTED, AUDIT UNAVAILABLE: the work was not begun. What the work throws
    */
   async record<T>(
-    { identity: { name: account }, through, origin: from }: Mandate,
+    mandate: Mandate,
     own: OwnWork,
     work: () => Promise<T>,
     wordsOf: (thrown: unknown) => string | undefined,
   ): Promise<T> {
+    const { identity: { name: account }, through, origin: from } = mandate;
     const { action, subject } = checked(own);
+    requireMeant(mandate);
     // nobody who has not logged in fills the audit
     if (account === '') throw new ArgoError('NOT ALLOWED');
     const facts = {

@@ -2,7 +2,7 @@ import { closeClass } from '../kit/closed.js';
 import { ArgoError, withoutCause } from '../kit/errors.js';
 import { checkText, copyCall } from './entrance.js';
 import type { Cancelled, PlanAsker, PlanDesk, PlanInfo, Plans, PlanStep, RunChange, RunInfo, StageInfo, TargetInfo, TriggerInfo } from './plans.js';
-import type { Mandate } from './principal.js';
+import { requireMeant, type Mandate } from './principal.js';
 import { told } from './told.js';
 
 /**
@@ -11,13 +11,16 @@ import { told } from './told.js';
  */
 export class ActorPlans implements Plans {
   readonly #desk: PlanDesk | undefined;
+  readonly #mandate: Mandate;
   readonly #asker: PlanAsker;
   readonly #isBarred: boolean;
   readonly #isOver: () => boolean;
 
   /** @param desk undefined where there are no plans */
-  constructor(desk: PlanDesk | undefined, { identity, origin, through }: Mandate, isOver: () => boolean) {
+  constructor(desk: PlanDesk | undefined, mandate: Mandate, isOver: () => boolean) {
+    const { identity, origin, through } = mandate;
     this.#desk = desk;
+    this.#mandate = mandate;
     this.#asker = { identity, origin };
     this.#isBarred = through !== undefined && through.right !== 'plan';
     this.#isOver = isOver;
@@ -42,6 +45,7 @@ export class ActorPlans implements Plans {
 
   async run(plan: string): Promise<RunInfo> {
     const name = checkText(plan, 'a plan\'s name');
+    requireMeant(this.#mandate);
     return copyRun(await told(this.#deskFor(name).run(this.#asker, name)));
   }
 

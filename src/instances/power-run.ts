@@ -309,9 +309,9 @@ export class PowerRun implements Holder {
       if (!sending) throw thrown;
       const told = deadline.exceeded ? await lastWord(sending) : thrown;
       if (told === 'done') return 'accepted';
+      this.#sight.noteDoubt(told);
       // a driver that passes on why it was told to end does not say that nothing was sent
-      if (!(told instanceof ArgoError) || told === deadline.reason) return 'doubtful';
-      if (told.phrase === 'UNCERTAIN' || told === this.#ending?.unsent) return 'doubtful';
+      if (!(told instanceof ArgoError) || told === deadline.reason || told.phrase === 'UNCERTAIN' || told === this.#ending?.unsent) return 'doubtful';
       if (told.phrase === 'WRONG STATE' && await this.#achieved(deadline)) return 'accepted';
       throw told;
     } finally {

@@ -1,3 +1,4 @@
+import { ArgoError } from '../kit/errors.js';
 import type { Named } from '../kit/patterns.js';
 import type { Right } from './operation-table.js';
 
@@ -69,6 +70,13 @@ export interface Mandate {
   readonly client?: Client | undefined;
   /** aborted: what is not sent is not sent, and waits end; left out where nobody can cancel all of it */
   readonly cancelled?: AbortSignal | undefined;
+  /** by `--dry-run`: nothing may be changed, whatever the command of a plugin forgets; left out where it is meant */
+  readonly isDryRun?: boolean;
+}
+
+/** @throws ArgoError where nothing may be changed */
+export function requireMeant({ isDryRun }: Mandate): void {
+  if (isDryRun === true) throw new ArgoError('NOT SUPPORTED', 'the command would do it, and this is a dry run');
 }
 
 /** The same, for something that can be cancelled by itself. */

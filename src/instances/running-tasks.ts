@@ -5,7 +5,7 @@ import { onAbort } from '../kit/within.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import type { OperationName } from './operation-table.js';
 import type { Owner } from './owner.js';
-import { isOwn, TASKS_OF_ALL, type Mandate } from './principal.js';
+import { isOwn, requireMeant, TASKS_OF_ALL, type Mandate } from './principal.js';
 import type { Doing } from './progress.js';
 import type { Registry } from './registry.js';
 import { fullNameOf, instanceOf, ownerOf, type Subject } from './subject.js';
@@ -75,8 +75,9 @@ export class RunningTasks {
     this.#parts = parts;
   }
 
-  /** Carries it out, recorded before and after. @throws ArgoError SHUTTING DOWN; with what is known */
+  /** Carries it out, recorded before and after. @throws ArgoError SHUTTING DOWN; NOT SUPPORTED in a dry run; with what is known */
   async carryOut<O extends Result>(mandate: Mandate, subject: Subject, job: Job<O>): Promise<O & { readonly auditId: number }> {
+    requireMeant(mandate);
     if (this.#ending) throw new ArgoError('SHUTTING DOWN');
     this.#running += 1;
     try {

@@ -11,6 +11,7 @@ export class Sight {
   /** the state that was known last, and when, on the clock of performance.now() */
   #known: { readonly state: PowerState; readonly at: number } | undefined;
   #isGone = false;
+  #doubt: unknown;
   readonly #began = performance.now();
   readonly #instance: Instance;
 
@@ -30,10 +31,15 @@ export class Sight {
     return this.#isGone;
   }
 
+  /** Why nobody knows what came of an order that was sent: for the log. */
+  noteDoubt(cause: unknown): void {
+    this.#doubt = cause;
+  }
+
   /** The order was sent, and what came of it cannot be told. */
   uncertain(ending: Ending | undefined, cause?: unknown): ArgoError {
     const missing = ending ? `without an answer yet when ${ending.event}` : 'and its answer was lost';
-    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} ${missing}; last seen ${this.#lastSeen}${this.#complaint}`, { cause });
+    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} ${missing}; last seen ${this.#lastSeen}${this.#complaint}`, { cause: cause ?? this.#doubt });
   }
 
   /** The order was accepted, and its goal not reached in time. */

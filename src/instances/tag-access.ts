@@ -4,7 +4,7 @@ import { isTag, TAG_RULE } from '../kit/tags.js';
 import { checkText } from './entrance.js';
 import type { InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
-import type { Mandate } from './principal.js';
+import { requireMeant, type Mandate } from './principal.js';
 import type { TagDesk, TaggedSubject } from './tag-desk.js';
 import { HOST_TYPES, type BorneTag, type HostTypeChange, type Tag, type TagChange, type TagOutcome, type Tags, type TagSubject } from './tags.js';
 import { told } from './told.js';
@@ -57,12 +57,12 @@ export class ActorTags implements Tags {
   }
 
   async rename(from: string, to: string): Promise<readonly string[]> {
-    const { desk, mandate } = this.#open();
+    const { desk, mandate } = this.#openToChange();
     return Object.freeze([...await told(desk.rename(mandate, checkTag(from), checkTag(to)))]);
   }
 
   async setHostType(changes: readonly HostTypeChange[]): Promise<void> {
-    const { desk, mandate } = this.#open();
+    const { desk, mandate } = this.#openToChange();
     const checked = Array.from(changes, ({ provider, type }) => {
       if (!HOST_TYPES.includes(type)) throw new ArgoError('BAD REQUEST', `a host is one of ${HOST_TYPES.join(', ')}`);
       return { provider: checkText(provider, 'a provider\'s name'), type };
@@ -82,7 +82,7 @@ export class ActorTags implements Tags {
   }
 
   async #change(what: 'add' | 'remove', subject: TagSubject, tag: string): Promise<TagOutcome> {
-    const { desk, mandate } = this.#open();
+    const { desk, mandate } = this.#openToChange();
     return told(desk.change(mandate, what, this.#subject(what, subject), checkTag(tag)));
   }
 
@@ -90,6 +90,12 @@ export class ActorTags implements Tags {
   #subject(what: 'add' | 'remove', subject: TagSubject): TaggedSubject {
     const { desk, mandate, find } = this.#parts;
     return typeof subject === 'string' ? desk.host(mandate, subject, `tag.${what}-host`, () => false) : find(subject);
+  }
+
+  /** @throws ArgoError also in a dry run */
+  #openToChange(): ActorTagParts {
+    requireMeant(this.#parts.mandate);
+    return this.#open();
   }
 
   /** @throws ArgoError */

@@ -13,7 +13,7 @@ import type { Instance } from './instance.js';
 import type { Call, WorkRequest } from './order.js';
 import type { Owner } from './owner.js';
 import { allows, allowsProvider } from './permits.js';
-import type { Mandate } from './principal.js';
+import { requireMeant, type Mandate } from './principal.js';
 import type { Asking, Question } from './readings.js';
 import type { Registry } from './registry.js';
 import type { RunningTasks } from './running-tasks.js';
@@ -81,6 +81,7 @@ export class Works {
     const prepared = this.#prepare(mandate, name, subject, args);
     call.signal?.throwIfAborted();
     const { right, task } = workRow(name);
+    if (right !== 'read') requireMeant(mandate);
     if (call.once !== undefined && !task) throw new ArgoError('BAD REQUEST', `once: ${name} is no task`);
     const result
       = right === 'read'

@@ -1,11 +1,12 @@
-import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
+import { ArgoError, toArgoError } from '../kit/errors.js';
 import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT, READY_REPLY_SIZE } from '../kit/limits.js';
 import { NETWORK_MARGIN, WORK_TIMEOUT } from '../kit/work-limits.js';
 import type { Principal } from '../instances/principal.js';
 import type { LoadedCommand } from '../plugins/host/command-table.js';
 import { ReadyReplies, type Ready, type Source } from './ready-replies.js';
 import { ClientGone, type LineEnd, type Reply } from './reply.js';
-import { isOpen, mayUseBeforeLogin, mayUseSomewhere, Request, type Services } from './request.js';
+import { isOpen, mayUseBeforeLogin, mayUseSomewhere } from './command-rights.js';
+import { logFault, Request, type Services } from './request.js';
 import type { Session } from './session.js';
 import { NO_OPTIONS, splitWords, takeOptions, type Options, type Word } from '../kit/words.js';
 
@@ -57,7 +58,7 @@ export class Dispatcher {
       if (running === undefined) this.#done(request, reply);
       else return this.#finish(running, request, reply);
     } catch (thrown) {
-      this.#fail(thrown, reply, session);
+      this.#fail(thrown, reply, request, session);
       if (request) Request.end(request);
     }
   }
@@ -132,7 +133,7 @@ export class Dispatcher {
       else if (!Request.isSingle(request)) request.usage();
       await this.#finish(command.run(request), request, reply);
     } catch (thrown) {
-      this.#fail(thrown, reply, session);
+      this.#fail(thrown, reply, request, session);
       Request.end(request);
     }
   }
@@ -141,10 +142,11 @@ export class Dispatcher {
   async #finish(running: void | Promise<void>, request: Request, reply: Reply): Promise<void> {
     try {
       await unlessStuck(request, Promise.resolve(running), reply, this.#timeLimit(request));
+      Request.requireFinished(request);
       reply.done();
     } catch (thrown) {
       Request.abort(request, toArgoError(thrown));
-      this.#fail(thrown, reply);
+      this.#fail(thrown, reply, request);
     } finally {
       Request.end(request);
     }
@@ -159,14 +161,15 @@ export class Dispatcher {
   }
 
   #done(request: Request, reply: Reply): void {
+    Request.requireFinished(request);
     reply.done();
     Request.end(request);
   }
 
-  #fail(thrown: unknown, reply: Reply, session?: Session): void {
+  #fail(thrown: unknown, reply: Reply, request: Request | undefined, session?: Session): void {
     const error = toArgoError(thrown);
     if (error.phrase === 'NOT ALLOWED' && session) this.parts.log('info', 'refused', { account: session.account?.name, from: session.from });
-    if (error.phrase === 'INTERNAL ERROR' && !(thrown instanceof ClientGone)) this.parts.log('error', 'command failed', { cause: causeOf(error) });
+    if (!(thrown instanceof ClientGone)) logFault(this.parts.log, error, request && Request.commandOf(request));
     reply.fail(error);
   }
 }

@@ -1,21 +1,22 @@
 import { closeClass } from '../kit/closed.js';
-import { ArgoError, toArgoError } from '../kit/errors.js';
+import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
 import { LONGEST_DEADLINE, PROVIDERS_TOLD } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import type { Actor } from '../instances/actor.js';
 import type { Choice } from '../instances/choice.js';
 import { Gate } from '../instances/gate.js';
 import type { TypedName } from '../instances/view.js';
-import { Listing } from '../instances/listing.js';
+import type { Listing } from '../instances/listing.js';
 import type { ReadingName, Readings } from '../instances/operations.js';
 import type { OperationName, PowerAction } from '../instances/operation-table.js';
 import type { Call, Change, PowerOrder } from '../instances/order.js';
-import type { Permission, Principal } from '../instances/principal.js';
 import type { PowerState } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
-import type { Body, CommandRow, Context, Options, Target, UsableRow } from '../plugins/host/contract.js';
+import type { Body, Context, Options, Target, UsableRow } from '../plugins/host/contract.js';
 import type { CommandTable, LoadedCommand } from '../plugins/host/command-table.js';
 import { ClientGone, type Reply } from './reply.js';
+import { isOpen, mayUseBeforeLogin, mayUseSomewhere, permissionOf } from './command-rights.js';
+import { RequestBody } from './request-body.js';
 import type { Session } from './session.js';
 import { tellWaiting } from './waiting.js';
 
@@ -46,6 +47,9 @@ export class Request implements Context {
   #body: RequestBody | undefined;
   #actor: Actor | undefined;
   #ended = false;
+  /** calls of {@link each}, {@link power} and {@link configure} that have not ended */
+  #underWay = 0;
+  #isFaultTold = false;
 
   constructor(services: Services, session: Session, reply: Reply, command: LoadedCommand, args: readonly string[], options: Options) {
     this.#services = services;
@@ -61,6 +65,11 @@ export class Request implements Context {
     const choice = await Gate.choose(request.actor, names);
     request.#choice = choice;
     if (choice.stale.length > 0) request.remark(`stale: ${choice.stale.join(', ')}`);
+  }
+
+  /** For the log. */
+  static commandOf(request: Request): LoadedCommand {
+    return request.#command;
   }
 
   /** Whether it is on one plain name. */
@@ -94,6 +103,11 @@ export class Request implements Context {
   static abort(request: Request, reason: Error): void {
     request.#controller?.abort(reason);
     if (request.#actor) Gate.endReadings(request.#actor, reason);
+  }
+
+  /** @throws Error where a command has ended before what it began: nobody knows what would come of that, so it must not be told as done */
+  static requireFinished(request: Request): void {
+    if (request.#underWay > 0) throw new Error('the command ended before what it had begun: await each, power and configure, or return their promise');
   }
 
   /** The reply has ended: a plugin that keeps the request can do nothing with it. */
@@ -140,13 +154,17 @@ export class Request implements Context {
       const session = this.#session;
       const through = permissionOf(this.#command);
       const client = this.#goesOnAlone ? undefined : session;
-      this.#actor = gate.actor({ identity: session.identity, through, origin: session.from, address: session.address, client });
+      this.#actor = gate.actor({ identity: session.identity, through, origin: session.from, address: session.address, client, isDryRun: this.#options.dryRun });
       if (this.#ended) Gate.end(this.#actor);
     }
     return this.#actor;
   }
 
-  async each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void> {
+  each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void> {
+    return this.#counted(this.#each(work));
+  }
+
+  async #each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void> {
     const { actor } = this;
     const reply = this.#reply;
     const targets = this.#choice;
@@ -158,13 +176,17 @@ export class Request implements Context {
     let failed = 0;
     for await (const { subject: { name }, value, error } of actor.each(named(actor, targets), ({ target }) => work(target))) {
       if (error !== undefined) failed += 1;
-      const texts = error === undefined ? asOutcome(value) : [toArgoError(error).message];
+      const texts = error === undefined ? asOutcome(value) : [this.#wordsOf(error)];
       await this.#tell(texts.map((text) => `${name}: ${text}`));
     }
     if (failed > 0) throw new ArgoError('FAILED', `${failed} of ${targets.size}`);
   }
 
-  async power(target: Target, action: PowerAction): Promise<string | void> {
+  power(target: Target, action: PowerAction): Promise<string | void> {
+    return this.#counted(this.#power(target, action));
+  }
+
+  async #power(target: Target, action: PowerAction): Promise<string | void> {
     const { actor, options: { force, timeout, wait, dryRun } } = this;
     const softFor = force && action === 'stop' ? timeout : undefined;
     const order: PowerOrder = { action, mode: softFor === undefined ? (force ? 'hard' : 'soft') : { softFor }, wait };
@@ -173,7 +195,11 @@ export class Request implements Context {
     return this.#tellingWaits(target, action, actor.power(target, order, call));
   }
 
-  async configure(target: Target, change: Change): Promise<string | void> {
+  configure(target: Target, change: Change): Promise<string | void> {
+    return this.#counted(this.#configure(target, change));
+  }
+
+  async #configure(target: Target, change: Change): Promise<string | void> {
     const { actor, options: { dryRun } } = this;
     if (dryRun) return this.#planned(target, await actor.planChange(target, change, this.#call));
     return this.#tellingWaits(target, change.operation, actor.configure(target, change, this.#call));
@@ -263,6 +289,23 @@ export class Request implements Context {
     return this.#command.right !== 'read' && !isOpen(this.#command) && !this.#options.dryRun;
   }
 
+  async #counted<T>(work: Promise<T>): Promise<T> {
+    this.#underWay += 1;
+    try {
+      return await work;
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  /** How one of many failed, in words for the client; the log has the first cause of what was not meant for people. */
+  #wordsOf(thrown: unknown): string {
+    const error = toArgoError(thrown);
+    if (!this.#isFaultTold) logFault(this.#services.log, error, this.#command);
+    this.#isFaultTold ||= error.phrase === 'INTERNAL ERROR';
+    return error.message;
+  }
+
   /** Whoever named one machine is told what its action waits for. */
   async #tellingWaits(target: Target, operation: OperationName, work: Promise<unknown>): Promise<void> {
     const end = this.#choice?.isSingle === true ? tellWaiting(this.actor, { operation, target }, (words) => this.#reply.line(words)) : undefined;
@@ -310,54 +353,9 @@ export class Request implements Context {
 
 closeClass(Request);
 
-/** The body as a command gets it: it can neither end the reply, nor change what other commands have made ready. */
-class RequestBody implements Body {
-  readonly #reply: Reply;
-  readonly #word: string;
-
-  constructor(reply: Reply, word: string) {
-    this.#reply = reply;
-    this.#word = word;
-  }
-
-  line(text: string): void {
-    this.#reply.line(text);
-  }
-
-  lines(texts: Iterable<string>): void | Promise<void> {
-    return this.#reply.lines(texts);
-  }
-
-  unchanged(source: object, part: string, texts: () => Iterable<string>): void {
-    const lasting = source instanceof Listing ? Listing.lasting(source) : source;
-    if (lasting === undefined) throw new ArgoError('INTERNAL ERROR', 'this listing changes with every request');
-    this.#reply.unchanged(lasting, this.#word, part, texts);
-  }
-}
-
-closeClass(RequestBody);
-
-/** Whether a command needs no grant. */
-export const isOpen = ({ right }: CommandRow): boolean => right === 'anyone' || right === 'listing';
-
-/** A command as grants see it. One that is open to all may still read what its account may read by its word. */
-export function permissionOf({ word, verb, right: said }: LoadedCommand): Permission {
-  const right = said === 'anyone' || said === 'listing' ? 'read' : said;
-  return verb === undefined ? { word, right } : { word: `${word}.${verb}`, command: word, right };
-}
-
-/** Whether some grant of an account holds a command, or another one that lets it be used. */
-export function mayUseSomewhere(account: Principal, command: LoadedCommand, table: CommandTable): boolean {
-  if (account.allowsSomewhere(permissionOf(command))) return true;
-  const { word, alsoBy } = command;
-  if (alsoBy.length === 0) return false;
-  if (alsoBy.some((right) => account.allowsSomewhere({ word, right }))) return true;
-  const isHeld = (one: LoadedCommand): boolean => (alsoBy as readonly string[]).includes(one.right) && account.allowsSomewhere(permissionOf(one));
-  return table.all().some((one) => (one.byVerb.size === 0 ? isHeld(one) : [...one.byVerb.values()].some(isHeld)));
-}
-
-export function mayUseBeforeLogin({ right }: CommandRow, authenticator: Authenticator): boolean {
-  return right === 'anyone' || (right === 'listing' && authenticator.anonymous.sees());
+/** What went wrong by a fault of the server or of a plugin goes to the log alone, with the command's name: what a plugin throws may say nothing. */
+export function logFault(log: Log, error: ArgoError, command: LoadedCommand | undefined): void {
+  if (error.phrase === 'INTERNAL ERROR') log('error', 'command failed', { command: command && permissionOf(command).word, cause: causeOf(error) });
 }
 
 /** Targets with the names by which they are shown when their turn comes: whatever becomes of them, these stay. */

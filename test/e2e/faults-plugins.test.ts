@@ -123,3 +123,20 @@ void t.test('the daemon ends although a command does not', async (t) => {
   client.destroy();
   other.destroy();
 });
+
+void t.test('what a driver does that the contract has not is in the log, also where it stays a doubt', async (t) => {
+  const machine = (id: string, member: string): string => `{ machine: { id: '${id}', name: '${id}', type: 'vm', status: () => 'on', ${member} }, state: 'on' }`;
+  const daemon = await startDaemon({
+    config: `${CONFIG}[providers.odd]\ntype = "odd"\n`,
+    files: { 'plugins/odd.mjs': `export default { kind: 'driver', options: {}, open: () => ({ close() {}, list: () => [
+      ${machine('spills', `shutdown() { throw '${CAUSE}'; }`)}, ${machine('strange', "status: () => 'blue'")}] }) };\n` },
+  });
+  t.after(() => daemon.stop());
+  const admin = await logIn(daemon);
+  t.match(await admin.ask('stop spills'), { code: 400, comment: /^UNCERTAIN: / });
+  t.ok(await daemon.logs(new RegExp(`UNCERTAIN.*${CAUSE}`)));
+  t.same((await admin.ask('status strange')).body, ['unknown']);
+  t.ok(await daemon.logs(/status unknown/));
+  t.match(daemon.stderr(), /is not a state.*"status unknown"/);
+  admin.destroy();
+});

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Command } from '../../src/plugins/host/contract.js';
@@ -100,6 +101,10 @@ await t.test('a module that never gets ready is given up', async (t) => {
   write('good.mjs', source('good'));
   t.same(await words(), ['good']);
   t.match(complaints, [/cannot be loaded .*waits\.mjs/]);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  t.same(await words(), ['good'], 'not waited for anew in the same start, for drivers, gateways and commands each');
+  t.equal(complaints.length, 1);
 });
 
 await t.test('a reload takes what is new, changed and gone', async (t) => {
@@ -187,17 +192,18 @@ await t.test('a module with open is a gateway, of the type that its file is name
   write('hello.mjs', 'export default { options: {}, open() {} };\n');
   write('bad.mjs', 'export default { open() {} };\n');
   write('strip.mjs', 'export default { kind: "driver", options: {}, open() {} };\n');
+  write('storm.mjs', 'export default { kind: "driver", options: {}, defaults: { pollInterval: "30s" }, open() {} };\n');
   write('words.mjs', source('words'));
   const gateways = await loader.modulesIn([folder], 'gateway');
   t.same([...gateways.keys()], ['hello']);
   t.same([...(await loader.modulesIn([folder], 'driver')).keys()], ['strip']);
-  t.match(complaints, [/plugin cannot be loaded .*bad\.mjs.*options must be an object/]);
+  t.match(complaints.sort(), [/plugin cannot be loaded .*bad\.mjs.*options must be an object/, /storm\.mjs.*defaults.pollInterval must be a number/]);
   t.equal((await loader.load([folder])).all().filter(({ word }) => !OWN_WORDS.includes(word)).length, 1);
-  t.equal(complaints.length, 1, 'what cannot be loaded is told once');
+  t.equal(complaints.length, 2, 'what cannot be loaded is told once');
   await loader.modulesIn([folder], 'driver');
-  t.equal(complaints.length, 1);
+  t.equal(complaints.length, 2);
   loader.begin();
   await loader.modulesIn([folder], 'driver');
-  t.equal(complaints.length, 2, 'and again by the next reload, also by one that then is refused');
+  t.equal(complaints.length, 4, 'and again by the next reload, also by one that then is refused');
   t.equal((await loader.modulesIn([folder], 'gateway')).get('hello'), gateways.get('hello'), 'it is loaded once');
 });

@@ -143,7 +143,7 @@ await t.test('what rows of verbs must be like', async (t) => {
   for (const [verbs, words] of [
     [[], /must be a list/], ['a', /must be a list/], [null, /must be a list/], [[null], /no object/], [[verb('A b', {})], /no verb/], [[verb('a', {}), verb('a', {})], /two verbs of x are one/],
     [[verb('a', { right: 'anyone' as 'read' })], /the right of x a must be/], [[{ ...verb('a', {}), run: undefined }], /lacks run/], [[verb('a', { on: 'hosts' as 'provider' })], /must be on one of/],
-    [[verb('a', { options: ['bogus' as 'json'] })], /the options of x/],
+    [[verb('a', { options: ['bogus' as 'json'] })], /the options of x/], [[{ ...verb('a', {}), rawWords: true }], /x a has rawWords/],
   ] as const) t.match(fault(verbs), words);
   t.match(fault([verb('a', {})], { word: 'power' }), /names a set in grants/);
 });

@@ -2,7 +2,7 @@ import { mock } from 'node:test';
 import t from 'tap';
 import { ArgoError } from '../../src/kit/errors.js';
 import { LONGEST_DEADLINE } from '../../src/kit/limits.js';
-import type { Command, Context, Plugin } from '../../src/plugins/host/contract.js';
+import type { Command, Context, Plugin, Target } from '../../src/plugins/host/contract.js';
 import { Reply } from '../../src/server/reply.js';
 import { SEED_CONFIG, startCore, STEVE_HASH, TextSink } from './core.js';
 
@@ -340,4 +340,43 @@ await t.test('for a client that has gone no further target is read, and all are 
     if (goesOn) t.equal(begun, 2000);
     else t.ok(begun >= 300 && begun < 600, `${begun} begun`);
   }
+});
+
+await t.test('what a plugin without types forgets is neither told as done nor waited for without end', async (t) => {
+  const wrong = <T>(value: T): never => value as never;
+  const each = (work: (context: Context) => (target: Target) => Promise<void>) => (context: Context): Promise<void> => context.each(work(context));
+  const { session, ask, audit, logged } = await startCore(t, { plugins: { bad: { commands: [
+    command('at-once', { right: 'power', on: 'instances', run: each(() => () => wrong('there')) }),
+    command('nothing', { right: 'power', on: 'instances', run: each(() => () => Promise.reject(wrong<unknown>(undefined))) }),
+    command('text', { right: 'power', on: 'instances', run: each(() => () => Promise.reject(wrong<unknown>('spilt'))) }),
+    command('unheard', { right: 'power', on: 'instances', run: (context) => { void context.each((target) => context.power(target, 'stop').then(() => undefined)).catch(() => undefined); } }),
+    command('unheard-too', { right: 'power', on: 'instances', run: (context) => { void context.power(context.targets[0]!, 'stop').catch(() => undefined); } }),
+  ] } } });
+  const steve = await session('steve');
+  t.equal(await ask(steve, 'at-once lj dev'), ok('lj: there', 'dev: there'));
+  t.equal(await ask(steve, 'nothing lj dev'), '200 OK\nlj: INTERNAL ERROR\ndev: INTERNAL ERROR\n400 FAILED: 2 of 2\n');
+  t.equal(await ask(steve, 'text lj dev'), '200 OK\nlj: INTERNAL ERROR\ndev: INTERNAL ERROR\n400 FAILED: 2 of 2\n');
+  t.match(logged.filter((line) => line.includes('command failed')), [/"nothing","cause":"undefined was thrown"/, /"text","cause":"spilt"/], 'the cause is told, once a request');
+  for (const word of ['unheard', 'unheard-too']) t.equal(await ask(steve, `${word} lj`), '200 OK\n400 INTERNAL ERROR\n', word);
+  t.match(logged.at(-1), /"unheard-too","cause":"the command ended before what it had begun/);
+  t.ok(audit.begun.length <= 2);
+});
+
+await t.test('a dry run changes nothing, whatever the command forgets', async (t) => {
+  const run = (act: (context: Context) => Promise<unknown>) => async (context: Context): Promise<void> => { await act(context); };
+  const options = ['dry-run'] as const;
+  const { session, ask, audit } = await startCore(t, { plugins: { rash: { commands: [
+    command('switch', { right: 'power', on: 'instances', options, run: run(({ actor, targets: [one] }) => actor.power(one!, { action: 'stop', mode: 'hard', wait: false })) }),
+    command('begin', { right: 'power', on: 'instances', options, run: run(({ actor, targets }) => actor.orders.begin(targets, { action: 'stop', mode: 'hard', wait: false }, 'key-12345')) }),
+    command('make', { right: 'configure', options, run: run(({ actor }) => actor.work('image.delete', 'demo', { name: 'x' } as never)) }),
+    command('note', { right: 'power', options, run: run(({ actor }) => actor.record({ action: 'tea', subject: 'pot' }, () => Promise.reject(new Error('brewed')))) }),
+    command('look', { right: 'power', on: 'instances', options, run: (context) => context.each(async (one) => context.power(one, 'stop').then(String)) }),
+  ] } } });
+  const steve = await session('steve');
+  for (const line of ['switch lj --dry-run', 'begin lj --dry-run', 'note --dry-run', 'make --dry-run']) {
+    t.match(await ask(steve, line), /^(200 OK\n)?400 NOT SUPPORTED: the command would do it, and this is a dry run\n$/, line);
+  }
+  t.same(audit.begun, []);
+  t.equal(await ask(steve, 'look lj --dry-run'), ok('lj: clean shutdown (it is on)'));
+  t.equal(await ask(steve, 'switch lj'), ok());
 });

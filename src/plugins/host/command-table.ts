@@ -8,6 +8,8 @@ const OWN_SETS = ['plan', 'console', 'shell'];
 const OPEN_TO_ALL = ['anyone', 'listing'];
 
 const SUBJECTS = ['instances', 'instances-then', 'instance', 'provider'];
+/** Keys of commands that would mean nothing in a verb: its author would wait in vain for what they do. */
+const NOT_OF_VERBS = ['aliases', 'alsoBy', 'rawWords', 'unlisted', 'repeatable'] as const;
 const OPTIONS = Object.keys(OPTION_VALUES);
 
 /** A command as the server keeps it: its row, frozen, and what it runs. */
@@ -72,6 +74,8 @@ function loadVerb(word: unknown, verb: unknown): { readonly row: VerbRow; readon
   if (typeof verb !== 'object' || verb === null) throw new Error(`one of the verbs of ${String(word)} is no object`);
   const { word: own, usage, help, right, on, options, words, run } = verb as Untyped;
   if (typeof own !== 'string' || !WORD.test(own)) throw new Error(`"${String(own)}" is no verb`);
+  const strange = NOT_OF_VERBS.find((key) => (verb as Untyped)[key] !== undefined);
+  if (strange !== undefined) throw new Error(`${String(word)} ${own} has ${strange}, which a verb cannot have`);
   const command = loadOne({ word, usage, help, right, on, options, words, run });
   if (OPEN_TO_ALL.includes(command.right)) throw new Error(`the right of ${command.word} ${own} must be one of ${RIGHTS.join(', ')}`);
   const { on: subject } = command;

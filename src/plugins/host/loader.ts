@@ -32,10 +32,14 @@ function kindOf(exported: unknown): ModuleKind | undefined {
 }
 
 /** Why a default export is neither a driver nor a gateway, or undefined. */
-function moduleFault({ options, open }: { readonly options?: unknown; readonly open?: unknown }): string | undefined {
+function moduleFault({ options, open, defaults = {} }: Readonly<Record<'options' | 'open' | 'defaults', unknown>>): string | undefined {
   if (typeof open !== 'function') return 'open must be a function';
   if (typeof options !== 'object' || options === null) return 'options must be an object: the keys of its table';
-  return 'type' in options ? 'options must not hold type, which every table has' : undefined;
+  if ('type' in options) return 'options must not hold type, which every table has';
+  if (typeof defaults !== 'object' || defaults === null) return 'defaults must be an object';
+  // "30s" would be no pause at all between two listings
+  const wrong = Object.entries(defaults).find(([, value]) => value !== undefined && !(Number.isFinite(value) && (value as number) >= 1));
+  return wrong && `defaults.${wrong[0]} must be a number, at least 1; times are in milliseconds`;
 }
 
 /**
@@ -46,8 +50,8 @@ export class PluginLoader {
   /** our own, which are part of the program that runs: they are loaded once */
   #own: readonly Commands[] | undefined;
   #loaded = new Map<string, Loaded>();
-  /** files of which was told that they cannot be loaded, since the start or reload began */
-  readonly #told = new Set<string>();
+  /** files of which was told that they cannot be loaded, since the start or reload began, and in which version: that is not tried again in it */
+  readonly #told = new Map<string, string>();
   readonly #log: Log;
 
   constructor(log: Log) {
@@ -110,23 +114,24 @@ export class PluginLoader {
   #contentOf(exported: unknown): Pick<Loaded, 'commands' | 'module'> {
     const kind = kindOf(exported);
     if (kind === undefined) return { commands: loadCommands(exported), module: undefined };
-    const fault = moduleFault(exported as object);
+    const fault = moduleFault(exported as Parameters<typeof moduleFault>[0]);
     if (fault !== undefined) throw new Error(fault);
     return { commands: [], module: exported as object };
   }
 
   async #loadFile(file: string): Promise<Loaded | undefined> {
     const before = this.#loaded.get(file);
+    let version = '';
     try {
       const { mtimeMs, size } = await stat(file);
-      const version = `${mtimeMs}-${size}`;
-      if (before?.version === version) return before;
+      version = `${mtimeMs}-${size}`;
+      if (before?.version === version || this.#told.get(file) === version) return before;
       const module = await importWithin(PLUGIN_LOAD_TIMEOUT, `${pathToFileURL(file).href}?version=${version}`);
       return { name: file, version, ...this.#contentOf(module.default) };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      if (!this.#told.has(file)) this.#log('error', 'plugin cannot be loaded', { plugin: file, reason, keptFromBefore: before !== undefined });
-      this.#told.add(file);
+      if (!this.#told.has(file)) this.#log('error', 'plugin cannot be loaded', { plugin: file, reason, keptFromBefore: before !== undefined, cause: error });
+      this.#told.set(file, version);
       return before;
     }
   }
