@@ -110,7 +110,7 @@ export class Gateways {
 
   #open(settings: GatewaySettings, module: GatewayModule, hostFor: (name: string) => GatewayHost): Running {
     try {
-      return { settings, module, gateway: module.open(settings.options as Options, hostFor(settings.name)) };
+      return { settings, module, gateway: requireGateway(module.open(settings.options as Options, hostFor(settings.name))) };
     } catch (error) {
       throw explained(settings.name, error);
     }
@@ -119,9 +119,9 @@ export class Gateways {
   async #prepareOne({ settings, gateway }: Running): Promise<Change> {
     try {
       const preparing = Promise.resolve(gateway.prepare(settings.options));
-      const { commit, cancel } = await within(GATEWAY_PREPARE_TIMEOUT, () => preparing).catch((error: unknown) => {
+      const { commit, cancel } = await within(GATEWAY_PREPARE_TIMEOUT, () => preparing.then(requireChange)).catch((error: unknown) => {
         // one that comes too late must not stay prepared
-        void preparing.then((late) => this.#cancel(settings.name, late.cancel), () => undefined);
+        void preparing.then(requireChange).then((late) => this.#cancel(settings.name, late.cancel), () => undefined);
         throw error;
       });
       return {
@@ -167,8 +167,23 @@ async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** What a module of `plugin-path` gives may be something else. @throws TypeError */
+function requireGateway(opened: unknown): Gateway {
+  const gateway = (opened ?? {}) as Partial<Gateway>;
+  const missing = (['prepare', 'drain', 'close'] as const).find((key) => typeof gateway[key] !== 'function');
+  if (missing === undefined) return gateway as Gateway;
+  throw new TypeError(`its open gives nothing with ${missing}${opened instanceof Promise ? ', but a promise' : ''}`);
+}
+
+/** @throws TypeError */
+function requireChange(prepared: unknown): Change {
+  const { commit, cancel } = (prepared ?? {}) as Partial<Change>;
+  if (typeof commit === 'function' && typeof cancel === 'function') return prepared as Change;
+  throw new TypeError('its prepare gives nothing with commit and cancel');
+}
+
 /** Errors of listeners keep their code and place, so that the start can say what to do. */
 function explained(gateway: string, error: unknown): Error {
-  const { message, code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const { message = String(error), code, address, port } = (error ?? {}) as NodeJS.ErrnoException & { address?: string; port?: number };
   return Object.assign(new Error(`gateway ${gateway}: ${message}`, { cause: error }), { code, address, port, gateway });
 }

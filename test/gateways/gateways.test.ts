@@ -9,6 +9,7 @@ import { GatewayCatalogue } from '../../src/gateways/catalogue.js';
 import type { Gateway, GatewayHost } from '../../src/gateways/contract.js';
 import { Gateways } from '../../src/gateways/gateways.js';
 import { GATEWAY_CLOSE_TIMEOUT, GATEWAY_PREPARE_TIMEOUT } from '../../src/kit/limits.js';
+import type { Change } from '../../src/listening/change.js';
 import { startDaemon } from '../support/daemon.js';
 import { ROOT } from '../support/paths.js';
 import { until } from '../support/until.js';
@@ -146,4 +147,35 @@ void t.test('one that does not undo what it prepared holds nobody up', async (t)
   mock.timers.tick(GATEWAY_CLOSE_TIMEOUT);
   await cancelled;
   t.same(logged, ['gateway did not undo what it had prepared']);
+});
+
+void t.test('what is no gateway, or prepares nothing, is told by what it lacks', async (t) => {
+  const wrong = <T>(value: unknown): T => value as T;
+  for (const [parts, words] of [
+    [{ drain: wrong<Gateway['drain']>(undefined) }, /^gateway odd: its open gives nothing with drain$/], [{ prepare: wrong<Gateway['prepare']>(5) }, /its open gives nothing with prepare$/],
+    [{ prepare: () => wrong<Promise<Change>>(undefined) }, /^gateway odd: its prepare gives nothing with commit and cancel$/], [{ prepare: () => Promise.reject(wrong<Error>(undefined)) }, /^gateway odd: undefined$/],
+    [{ prepare: () => { throw wrong<Error>('spilt'); } }, /^gateway odd: spilt$/],
+  ] as [Partial<Gateway>, RegExp][]) {
+    const { gateways, catalogue } = arrange(parts);
+    await t.rejects(gateways.prepare(settings('odd'), catalogue), { message: words });
+  }
+});
+
+void t.test('a client with whom a gateway\'s own code fails is let go', async (t) => {
+  const plugins = mkdtempSync(join(tmpdir(), 'argo-gateways-'));
+  t.teardown(() => rmSync(plugins, { recursive: true }));
+  mkdirSync(join(plugins, 'node_modules'));
+  symlinkSync(ROOT, join(plugins, 'node_modules', 'argo-server'));
+  for (const [name, how] of [['throws', '() => { throw new Error("at once"); }'], ['rejects', 'async () => { await null; throw "later"; }']] as const) {
+    writeFileSync(join(plugins, `${name}.mjs`), greeter('x').replace(/connected: .* \}\);/, `connected: ${how} });`));
+  }
+  const table = (name: string): string => `[gateways.${name}]\ntype = "${name}"\nlisten = ["127.0.0.1:0"]\n`;
+  const daemon = await startDaemon({ config: `[server]\nplugin-path = [${JSON.stringify(plugins)}]\n${table('throws')}${table('rejects')}`, listeners: 3 });
+  t.teardown(() => daemon.stop());
+  for (const port of daemon.ports.slice(1)) {
+    const socket = createConnection(port, '127.0.0.1').on('error', () => undefined);
+    await once(socket, 'close');
+  }
+  t.ok(await daemon.logs(/"gateway":"throws".*at once.*"connection failed"/));
+  t.ok(await daemon.logs(/"gateway":"rejects".*later.*"connection failed"/));
 });
