@@ -65,6 +65,7 @@ export class Audit implements AuditLog {
     this.#thread = new StoreThread({
       name: 'audit', stateDir, last: () => this.#last,
       onTrouble: (reason) => complain('audit cannot be written', { reason }),
+      onOtherFile: () => complain('audit was taken away, another one is begun', { file: auditFile(stateDir) }),
     });
   }
 

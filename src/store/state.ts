@@ -144,7 +144,10 @@ export class State {
   /** @param complain told once of each failure of the file */
   constructor(stateDir: string, complain: (message: string, facts: Record<string, unknown>) => void) {
     this.#stateDir = stateDir;
-    this.#thread = new StoreThread({ name: 'state', stateDir, onTrouble: (reason) => complain('state cannot be written', { reason }) });
+    this.#thread = new StoreThread({
+      name: 'state', stateDir, onTrouble: (reason) => complain('state cannot be written', { reason }),
+      onOtherFile: () => complain('state was taken away, another one is begun', { stateDir }),
+    });
     // told by whoever keeps values there: it may be asked every second
     this.#historyThread = new StoreThread({ name: 'history', stateDir, onTrouble: () => undefined });
   }

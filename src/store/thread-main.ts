@@ -99,7 +99,8 @@ function carryOut({ database, operations }: StoreFile, batch: Batch): unknown[] 
 
 async function answer(batch: Batch): Promise<Answer> {
   try {
-    return { results: carryOut(await opened(), batch) };
+    const file = await opened();
+    return { results: carryOut(file, batch), place };
   } catch (error) {
     letGo();
     return { failure: (error as Error).message };

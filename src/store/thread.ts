@@ -32,6 +32,8 @@ export interface StoreThreadOptions {
   readonly last?: () => number;
   /** told once of each failure, however many asked */
   readonly onTrouble: (reason: string) => void;
+  /** told when what is written goes into another file than before: somebody has taken that away */
+  readonly onOtherFile?: () => void;
   /** milliseconds without work after which the thread ends; the next ask begins another */
   readonly idle?: number;
   /** the longest wait for the disk, milliseconds */
@@ -76,6 +78,8 @@ export class StoreThread {
   /** when that will be so, where it is not yet */
   #patience: NodeJS.Timeout | undefined;
   #closed = false;
+  /** of the file into which was written last; it outlives the thread */
+  #place: string | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #whenIdle: (() => void)[] = [];
@@ -202,6 +206,9 @@ export class StoreThread {
       this.#fail(answer.failure);
       return;
     }
+    const before = this.#place;
+    this.#place = answer.place ?? before;
+    if (this.#place !== before && before !== undefined) this.#options.onOtherFile?.();
     const asks = this.#done();
     if (this.#overdue) asks.forEach(({ ask }, index) => ask.late?.(answer.results[index]));
     else asks.forEach(({ resolve }, index) => resolve(answer.results[index]));

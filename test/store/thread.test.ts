@@ -47,17 +47,21 @@ async function lock(folder: string): Promise<() => void> {
 }
 
 await t.test('a thread with nothing to do ends, and another takes its place', async (t) => {
-  const { thread, workers } = open(t, { idle: 10 });
+  let others = 0;
+  const { folder, thread, workers } = open(t, { idle: 10, onOtherFile: () => { others += 1; } });
   let ended = 0;
   t.equal(await thread.ask(BEGIN), 1);
   workers[0]?.once('exit', () => { ended += 1; });
   await until(() => ended === 1, WITHIN, 'the end of the thread');
-  t.equal(await thread.ask(BEGIN), 2);
+  renameSync(auditFile(folder), join(folder, 'aside'));
+  await thread.ask(BEGIN);
   t.equal(workers.length, 2);
+  t.equal(others, 1, 'also where the file was taken away meanwhile');
 });
 
 await t.test('a file that is put away, while nothing fails, is not written any more', async (t) => {
-  const { folder, thread, workers } = open(t);
+  let others = 0;
+  const { folder, thread, workers } = open(t, { onOtherFile: () => { others += 1; } });
   const names = (): string[] => readdirSync(folder).filter((name) => name.startsWith('audit.'));
   const count = async (file = auditFile(folder)): Promise<unknown> => {
     const database = await openSqlite(file, { readOnly: true, timeout: 0 });
@@ -67,7 +71,9 @@ await t.test('a file that is put away, while nothing fails, is not written any m
   };
   for (let number = 1; number <= 3; number += 1) t.equal(await thread.ask(BEGIN), number);
   for (const name of names()) rmSync(join(folder, name));
+  t.equal(others, 0);
   t.equal(await thread.ask(BEGIN), 4, 'and what comes next is in a new one');
+  t.equal(others, 1, 'which is told');
   t.equal(await count(), 1);
   const copy = join(folder, 'copy');
   const whole = await openSqlite(auditFile(folder), { readOnly: false, timeout: 0 });
@@ -82,6 +88,7 @@ await t.test('a file that is put away, while nothing fails, is not written any m
   t.equal(await count(), 1);
   t.equal(await count(aside), 2, 'what was put away without its log is whole');
   t.equal(workers.length, 1, 'by the same thread');
+  t.equal(others, 3);
 });
 
 /** Has the operations of each batch that a thread is given from now on written down. */
