@@ -83,8 +83,15 @@ export class Site {
     this.#alive = alive;
     this.#noteOffset(alive.at - time, now, alive.interval);
     this.#fault = undefined;
-    this.heardOf({ now, time });
+    this.#heardWhenSaid(alive.at, { now, time });
     return true;
+  }
+
+  /** What was held up on its way, or while this process stood still, tells of then: by how much it is later than the quickest that is known. */
+  #heardWhenSaid(said: number, { now, time }: Moment): void {
+    const before = this.#heard?.now ?? -Infinity;
+    const late = Math.min(this.#skew! - (said - time), now - before);
+    this.heardOf({ now: now - late, time: time - late });
   }
 
   /** It has answered something. */

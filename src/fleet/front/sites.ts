@@ -99,7 +99,13 @@ export class Sites {
   /** The process that counts has answered: it is there. */
   answered(name: string, incarnation: string): void {
     const site = this.#sites.get(name);
-    if (site?.incarnation === incarnation) site.heardOf(moment());
+    // while this process stood still, an answer may have been there for as long
+    if (site?.incarnation === incarnation && !this.#stoodStill) site.heardOf(moment());
+  }
+
+  /** Whether it was not looked for much longer than it should be: what has come meanwhile is read first. */
+  get #stoodStill(): boolean {
+    return performance.now() - this.#looked > 2 * FLEET_SILENCE_LOOK;
   }
 
   /** After a reload: others may be sites now, and be silent after another time. */
@@ -173,9 +179,8 @@ export class Sites {
   /** Which sites have fallen silent, and whether those that are silent or missing are there after all. */
   #look(): void {
     const now = performance.now();
-    const isLate = now - this.#looked > 2 * FLEET_SILENCE_LOOK;
+    const isLate = this.#stoodStill;
     this.#looked = now;
-    // this process stood still: what has come meanwhile is read first
     if (isLate) return;
     this.#tellTroubles();
     if (this.#parts.talk.bus.trouble !== undefined) return;

@@ -41,10 +41,22 @@ void t.test('what was held up and comes together says nothing of the clock, as w
   for (let beat = 0; beat < 4; beat += 1) say(beat * 5000, beat * 5000);
   for (let beat = 4; beat < 10; beat += 1) {
     say(beat * 5000, 49_000 + beat);
-    t.equal(trouble(49_000 + beat), undefined);
+    t.equal(trouble(49_000 + beat), beat * 5000 + DEAD_AFTER < 49_000 ? `it has said nothing since ${new Date(BEGAN + beat * 5000).toISOString()}` : undefined);
   }
   for (let beat = 10; beat < 14; beat += 1) for (const more of [0, 1000]) say(beat * 5000 + more - 4000, beat * 5000 + more);
   t.equal(trouble(66_000), 'its clock is 4 s behind ours', 'one that is set back is seen also where it says more than it has to');
+});
+
+void t.test('a sign of life that was held up tells of when it was given', async (t) => {
+  const { say, trouble } = timeline();
+  for (let beat = 0; beat < 4; beat += 1) say(beat * 5000 + 700, beat * 5000);
+  say(20_700, 38_000);
+  t.equal(trouble(40_000), undefined);
+  t.equal(trouble(40_001), `it has said nothing since ${new Date(BEGAN + 20_000).toISOString()}`);
+  say(45_700, 45_000);
+  t.equal(trouble(65_000), undefined);
+  say(45_800, 50_000);
+  t.match(trouble(65_101), /^it has said nothing since/);
 });
 
 void t.test('a site is silent after so long, by a clock that nobody sets', async (t) => {
