@@ -17,7 +17,7 @@ export const moment = (): Moment => ({ now: performance.now(), time: Date.now() 
 interface Former {
   /** by its own clock, of its last sign of life */
   readonly at: number;
-  /** by performance.now() */
+  /** by performance.now(): when that has come, though it may have been held up: so it counts as there for longer rather than not as long */
   readonly heard: number;
   readonly interval: number;
   /** it said that it leaves */
@@ -37,7 +37,10 @@ const isPutRight = (alive: AliveMessage, before: AliveMessage, time: number): bo
 /** What a front knows of one site by its signs of life: whether it is there, how its clock is set, and whether there are two of that name. */
 export class Site {
   #alive: AliveMessage | undefined;
+  /** when it has said something last */
   #heard: Moment | undefined;
+  /** by performance.now(): when that has come */
+  #came = -Infinity;
   /** when the process that counts was heard of first, by its clock */
   #firstAt = -Infinity;
   /** by how much its clock seems to be before ours, by the latest signs of life; each came late, and none early */
@@ -64,7 +67,7 @@ export class Site {
   /** Takes in a sign of life. @param deadAfter ms @returns whether it counts: one that comes late, or again, does not */
   take(alive: AliveMessage, { now, time }: Moment, deadAfter: number): boolean {
     const current = this.#alive;
-    const isDead = this.isSilent({ now, time }, deadAfter);
+    const isDead = now - this.#came > deadAfter;
     if (current && alive.incarnation !== current.incarnation && !isDead && !this.#isSuccessor(alive, current, now)) return false;
     if (current?.incarnation === alive.incarnation) {
       if (alive.at <= current.at) {
@@ -75,7 +78,7 @@ export class Site {
     } else if (alive.at <= (this.#former.get(alive.incarnation)?.at ?? -Infinity)) {
       return false;
     } else {
-      if (current && this.#heard) this.#remember(current, this.#heard.now);
+      if (current) this.#remember(current, this.#came);
       this.#former.delete(alive.incarnation);
       this.#firstAt = alive.at;
       this.#offsets = [];
@@ -91,12 +94,13 @@ export class Site {
   #heardWhenSaid(said: number, { now, time }: Moment): void {
     const before = this.#heard?.now ?? -Infinity;
     const late = Math.min(this.#skew! - (said - time), now - before);
-    this.heardOf({ now: now - late, time: time - late });
+    this.heardOf({ now, time }, late);
   }
 
-  /** It has answered something. */
-  heardOf(at: Moment): void {
-    this.#heard = at;
+  /** It has answered something. @param late ms since it has said so */
+  heardOf({ now, time }: Moment, late = 0): void {
+    this.#came = now;
+    this.#heard = { now: now - late, time: time - late };
     this.#missing = undefined;
   }
 

@@ -115,6 +115,14 @@ void t.test('who may say that an order was never begun', async (t) => {
   t.notOk(mayVoid(FIRST, FIRST, 10_600));
 });
 
+void t.test('where its signs of life were held up, a process was there when they came', async (t) => {
+  const { site, say, moment } = timeline();
+  say(0, 0);
+  say(5000, 40_000);
+  say(6000, 40_001, { incarnation: SECOND, started: BEGAN + 5500 });
+  t.notOk(site.mayVoid(SECOND, FIRST, moment(40_002), DEAD_AFTER), 'its successor has another journal');
+});
+
 void t.test('one that has left is gone', async (t) => {
   const { site, say, moment, trouble } = timeline();
   say(0, 0);
