@@ -216,6 +216,7 @@ await t.test('check says what is missing, and what is too much', SKIP, async (t)
   t.equal(wrong.code, 1);
   t.match(wrong.stderr, /the bus does not allow to publish \$KV\.argo-inventory\.berlin\.>/);
   t.match(wrong.stderr, /the bus does not allow to subscribe argo\.v1\.site\.berlin\.\*/);
+  t.match(await site.run('init', '--admin', join(site.folder, 'own.nk')), { code: 1, stderr: /the bus does not let this key ask its store \(Permissions Violation/ });
   const open = await front.run('check');
   t.match(open.stderr, /with this key one could write the inventory of any site/);
   t.match(open.stderr, /with this key one could hear the orders to any site/);

@@ -52,7 +52,7 @@ const REFUSED = `where the clocks of a front and a site are ${formatDuration(FLE
 const clockWords = (ahead: number): string => `its clock is ${formatDuration(Math.abs(ahead))} ${ahead < 0 ? 'behind' : 'before'} ours`;
 
 /** What a new account has of the fleet's, nats-server takes into account when it reads its settings the next time (tried with 2.9.10). */
-const AGAIN = '; where this site\'s account is new there, have the bus\'s servers read their settings once more';
+const AGAIN = '; this site\'s block has to be an account beside FLEET; where that is new there, have the bus\'s servers read their settings once more';
 
 /** The buckets and streams that this member may ask about. */
 async function store(admin: AdminConnection, member: Member): Promise<Finding[]> {
