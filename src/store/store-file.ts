@@ -40,8 +40,8 @@ export interface Batch {
   readonly orders: readonly Order[];
 }
 
-/** Of a batch: all results in the order of its operations and into which file it was written, by its place on the disk; or why nothing of it was written. */
-export type Answer = { readonly results: readonly unknown[]; readonly place: string | undefined } | { readonly failure: string };
+/** Of a batch: all results in the order of its operations and into which file it was written, by its place on the disk, and whether another was put away for it; or why nothing of it was written. */
+export type Answer = { readonly results: readonly unknown[]; readonly place: string | undefined; readonly isOther: boolean } | { readonly failure: string };
 
 /** Tells a thread to close its file and to end. */
 export const CLOSE = 'close';

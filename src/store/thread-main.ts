@@ -14,6 +14,8 @@ const OPENERS: Readonly<Record<StoreName, () => Promise<OpenStoreFile>>> = {
 const { name, stateDir, last } = workerData as ThreadData;
 const port = parentPort!;
 let open: StoreFile | undefined;
+/** somebody has put the file before it away, and nobody was told yet; its place says nothing, which the next file may have got */
+let isOther = false;
 /** which file that is: its place on the disk, whatever its name */
 let place: string | undefined;
 /** of the open file; undefined where not yet set */
@@ -23,6 +25,7 @@ async function opened(): Promise<StoreFile> {
   if (open && wasPutAway(open)) {
     complete(open);
     letGo();
+    isOther = true;
   }
   if (open) return open;
   const file = await (await OPENERS[name]())(stateDir, last);
@@ -100,7 +103,9 @@ function carryOut({ database, operations }: StoreFile, batch: Batch): unknown[] 
 async function answer(batch: Batch): Promise<Answer> {
   try {
     const file = await opened();
-    return { results: carryOut(file, batch), place };
+    const answer = { results: carryOut(file, batch), place, isOther };
+    isOther = false;
+    return answer;
   } catch (error) {
     letGo();
     return { failure: (error as Error).message };

@@ -208,7 +208,7 @@ export class StoreThread {
     }
     const before = this.#place;
     this.#place = answer.place ?? before;
-    if (this.#place !== before && before !== undefined) this.#options.onOtherFile?.();
+    if (answer.isOther || (this.#place !== before && before !== undefined)) this.#options.onOtherFile?.();
     const asks = this.#done();
     if (this.#overdue) asks.forEach(({ ask }, index) => ask.late?.(answer.results[index]));
     else asks.forEach(({ resolve }, index) => resolve(answer.results[index]));
