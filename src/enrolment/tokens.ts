@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { ENROLMENT_TOKENS, ENROLMENT_TOKEN_TRIES } from '../kit/enrolment-limits.js';
+import { ENROLMENT_TOKEN_LONGEST, ENROLMENT_TOKENS, ENROLMENT_TOKEN_TRIES } from '../kit/enrolment-limits.js';
 import { ArgoError } from '../kit/errors.js';
 import type { EnrolmentToken } from '../instances/enrolment.js';
 import type { KeyValue } from '../store/state.js';
@@ -40,6 +40,8 @@ export class EnrolmentTokens {
   readonly #store: KeyValue;
   /** by hash: of a hash nobody can try one byte after the other */
   readonly #tokens = new Map<string, Kept>();
+  /** by hash, on the clock of performance.now(): when one is over although the time of day was set back meanwhile */
+  readonly #ends = new Map<string, number>();
   /** those with which a host is asking now */
   readonly #underWay = new Set<string>();
   #loading: Promise<void> | undefined;
@@ -55,7 +57,7 @@ export class EnrolmentTokens {
     const token = TOKEN_PREFIX + randomBytes(BYTES).toString('base64url');
     const kept: Kept = { hash: hashOf(token), account, expires: Date.now() + ms, tries: 0 };
     await this.#write(kept);
-    this.#tokens.set(kept.hash, kept);
+    this.#hold(kept);
     return { ...told(kept), token };
   }
 
@@ -79,7 +81,7 @@ export class EnrolmentTokens {
   async use<T>(text: string, work: (token: UsedToken) => Promise<T>): Promise<T> {
     await this.#load();
     const known = FORM.test(text) ? this.#tokens.get(hashOf(text)) : undefined;
-    if (known === undefined || known.expires <= Date.now() || known.tries >= ENROLMENT_TOKEN_TRIES) throw new ArgoError('NOT AUTHENTICATED');
+    if (known === undefined || this.#isOver(known) || known.tries >= ENROLMENT_TOKEN_TRIES) throw new ArgoError('NOT AUTHENTICATED');
     const { hash, account } = known;
     if (this.#underWay.has(hash)) throw new ArgoError('BUSY', 'another host asks with this token');
     this.#underWay.add(hash);
@@ -95,10 +97,20 @@ export class EnrolmentTokens {
     }
   }
 
+  #hold(kept: Kept): void {
+    this.#tokens.set(kept.hash, kept);
+    // none is made for longer: one that seems to be was read by a clock that has been set back
+    this.#ends.set(kept.hash, performance.now() + Math.min(kept.expires - Date.now(), ENROLMENT_TOKEN_LONGEST));
+  }
+
+  #isOver({ hash, expires }: Kept): boolean {
+    return expires <= Date.now() || (this.#ends.get(hash) ?? 0) <= performance.now();
+  }
+
   /** Those that are over are forgotten. */
   async #good(): Promise<readonly Kept[]> {
     await this.#load();
-    for (const one of [...this.#tokens.values()]) if (one.expires <= Date.now()) await this.#drop(one);
+    for (const one of [...this.#tokens.values()]) if (this.#isOver(one)) await this.#drop(one);
     return [...this.#tokens.values()];
   }
 
@@ -119,7 +131,10 @@ export class EnrolmentTokens {
     // asked for together they are written together
     const ends = await Promise.allSettled(dropped.map(({ hash }) => this.#store.delete(KEY_PREFIX + hash)));
     const failed = ends.find((end) => end.status === 'rejected');
-    if (failed === undefined) return;
+    if (failed === undefined) {
+      for (const { hash } of dropped) this.#ends.delete(hash);
+      return;
+    }
     for (const one of before) this.#tokens.set(one.hash, one);
     throw failed.reason;
   }
@@ -135,8 +150,7 @@ export class EnrolmentTokens {
     for (let after = ''; ;) {
       const page = await this.#store.list(KEY_PREFIX, after);
       for (const { value } of page) {
-        const kept = JSON.parse(value) as Kept;
-        this.#tokens.set(kept.hash, kept);
+        this.#hold(JSON.parse(value) as Kept);
       }
       const last = page.at(-1);
       if (last === undefined) return;

@@ -181,3 +181,16 @@ await t.test('a token whose end cannot be written down is as it was, and can be 
   await tokens.revoke([id]);
   t.equal(await message(tokens.use(token, () => Promise.resolve())), 'NOT AUTHENTICATED');
 });
+
+await t.test('a token is over in its time, also where the clock is set back', async (t) => {
+  const { desk } = arrange(t);
+  const host = await EnrolledHost.start(t);
+  const { token } = await desk.token(kim);
+  const [wallNow, steadyNow] = [Date.now, performance.now.bind(performance)];
+  t.teardown(() => { [Date.now, performance.now] = [wallNow, steadyNow]; });
+  Date.now = () => wallNow() - 24 * HOUR;
+  t.equal((await desk.tokens(kim)).length, 1);
+  performance.now = () => steadyNow() + HOUR;
+  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT AUTHENTICATED');
+  t.same(await desk.tokens(kim), []);
+});
