@@ -74,13 +74,16 @@ export const isForced = ({ mode }: PowerOrder): boolean => mode !== 'soft';
 /** `softFor`, where the mode is that. */
 export const softTime = ({ mode }: PowerOrder): Milliseconds | undefined => (typeof mode === 'object' ? mode.softFor : undefined);
 
+/** What is left of a time-limit has more digits than anybody reads. */
+const inSeconds = (ms: Milliseconds): number => Math.round(ms) / 1000;
+
 /** What of an order and its deadline changes what is done, as it is typed: for the audit. */
 export function describeOptions(order: PowerOrder, deadline: Milliseconds | undefined): string {
   const { wait } = order;
   const timeout = softTime(order) ?? deadline;
   const words = [];
   if (isForced(order)) words.push('--force');
-  if (timeout !== undefined) words.push(`--timeout=${timeout / 1000}`);
-  if (wait !== false) words.push(wait === true ? '--wait' : `--wait=${wait / 1000}`);
+  if (timeout !== undefined) words.push(`--timeout=${inSeconds(timeout)}`);
+  if (wait !== false) words.push(wait === true ? '--wait' : `--wait=${inSeconds(wait)}`);
   return words.join(' ');
 }

@@ -24,14 +24,19 @@ function inItsQuotes(text: string): string | undefined {
   }
 }
 
+/** The pattern of all machines, which one may be called. */
+const ALL = '*';
+
 /**
  * A target as it is meant. A machine may be called what would be a pattern: its exact name then means that machine, and
- * stands for no others where several have it. One that may be gone by now is to be sent in quotes, as the page does.
+ * stands for no others where several have it; but for `*`, which is refused then. One that may be gone by now is to be sent in quotes, as the page does.
  */
 async function meant(actor: Actor, text: string): Promise<TypedName> {
   const quotedName = inItsQuotes(text);
   if (quotedName === undefined && !isPattern(text)) return { text, quoted: false };
   const isName = await actor.select([{ text, quoted: true }]).then(() => true, (thrown: unknown) => toArgoError(thrown).phrase === 'AMBIGUOUS');
+  // whoever sends it means all of them nearly always: to switch that one alone would be told as done
+  if (isName && text === ALL) throw new ArgoError('AMBIGUOUS', `a machine is called ${ALL}: "${ALL}" in quotes is that machine, ${ALL}${ALL} is all of them`);
   return !isName && quotedName !== undefined ? { text: quotedName, quoted: true } : { text, quoted: isName };
 }
 

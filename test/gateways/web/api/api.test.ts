@@ -63,9 +63,12 @@ await t.test('an order for many is carried out, once for each key', async (t) =>
 
 await t.test('a machine is what its exact name says, also where that could be a pattern', async (t) => {
   const { call, ended } = await startApi(t, { config: (await import('../../../server/core.js')).SEED_CONFIG.replace('"lj", "builder"', '"*", "builder"') });
-  const { id } = await call('steve', 'POST', '/power', { targets: ['*'], action: 'stop', mode: 'hard', once: ONCE }) as OrderRow;
+  const stop = (target: string, once: string): Promise<unknown> => call('steve', 'POST', '/power', { targets: [target], action: 'stop', mode: 'hard', once });
+  t.match(await stop('*', ONCE), /^AMBIGUOUS: a machine is called \*/, 'nobody is told that all are off, or switches all by a machine\'s name');
+  const { id } = await stop('"*"', ONCE) as OrderRow;
   t.match(await ended('steve', id), { targets: [{ instance: 'demo/*' }] });
   t.match(await call('steve', 'GET', '/instances/builder'), { state: 'on' });
+  t.match(await ended('steve', (await stop('**', `${ONCE}-all`) as OrderRow).id), { targets: { length: 4 } });
 });
 
 await t.test('a name that could be a pattern never means others where several have it, and in quotes not where none has it', async (t) => {
