@@ -13,6 +13,9 @@ const OPENERS: Readonly<Record<StoreName, () => Promise<OpenStoreFile>>> = {
 
 const { name, stateDir, last } = workerData as ThreadData;
 const port = parentPort!;
+/** SQLite's words where the disk has no room (https://www.sqlite.org/rescode.html#full) */
+const FULL = 'database or disk is full';
+
 let open: StoreFile | undefined;
 /** somebody has put the file before it away, and nobody was told yet; its place says nothing, which the next file may have got */
 let isOther = false;
@@ -107,8 +110,10 @@ async function answer(batch: Batch): Promise<Answer> {
     isOther = false;
     return answer;
   } catch (error) {
-    letGo();
-    return { failure: (error as Error).message };
+    const { message } = error as Error;
+    // one that has no room can be read still, which to open it anew could not
+    if (message !== FULL) letGo();
+    return { failure: message };
   }
 }
 

@@ -391,6 +391,7 @@ await t.test('a full disk', { skip: lacksRoot('mount') }, async (t) => {
       });
     }
     t.equal(refused, 1, 'what cannot be recorded is not done');
+    t.equal((await audit.rows(id + 1, 1))[0]?.id, id, 'and what is recorded can be read');
     void audit.end(id, 'done', 3);
     rmSync(filler);
     t.ok(await audit.begin(entry()) > id, 'room again');
