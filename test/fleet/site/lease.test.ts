@@ -1,110 +1,11 @@
-import { mock } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import { BusError, type Bucket } from '../../../src/fleet/contract.js';
-import { keysSubject } from '../../../src/fleet/bus-store.js';
-import { seal, unseal } from '../../../src/fleet/sealed.js';
-import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { SiteKeys } from '../../../src/fleet/site-keys.js';
-import type { Clocks } from '../../../src/fleet/site/clocks.js';
-import { SiteLease, type LeaseTimes } from '../../../src/fleet/site/lease.js';
 import { SiteLeases } from '../../../src/fleet/site/leases.js';
 import { LEASES_BUCKET } from '../../../src/fleet/subjects.js';
-import { MemoryHub, type MemoryBus } from '../../support/fleet/memory-bus.js';
+import { CLOCKS, inOwnTime, Member, pass, sealed, signerOf, STEP, TIMES, until, value, watched } from '../../support/fleet/lease-world.js';
+import { MemoryHub } from '../../support/fleet/memory-bus.js';
 
-const TIMES: LeaseTimes = { ttl: 1000, renew: 200, margin: 300, look: 50 };
-/** Longer than anything that is waited for here, ms of the time of the tests. */
-const WAIT = 20_000;
-const STEP = 10;
-/** Turns of the event loop in which all is done that takes no time: an answer of the store comes two turns after its question. */
-const TURNS = 10;
-/** Courses of what dies, hangs and is lost. */
-const SEEDS = 20;
-/** 1 January 2026 */
-const BEGINNING = 1_767_225_600_000;
-
-/** The time of a test passes only when everything was done that there was to do until then: how slow the computer is means nothing. */
-let passed = 0;
-const CLOCKS: Clocks = { steady: () => passed, now: () => BEGINNING + passed };
-/** what looks on in each turn */
-const looks = new Set<() => void>();
-
-async function pass(ms: number): Promise<void> {
-  for (const end = passed + ms; passed < end;) {
-    await settle();
-    passed += STEP;
-    mock.timers.tick(STEP);
-  }
-  await settle();
-}
-
-async function settle(): Promise<void> {
-  for (let count = 0; count < TURNS; count += 1) {
-    await turn();
-    for (const look of looks) look();
-  }
-}
-
-async function until(holds: () => boolean, what: string): Promise<void> {
-  await settle();
-  for (const end = passed + WAIT; !holds(); await pass(STEP)) if (passed >= end) throw new Error(`waited ${WAIT} ms in vain for ${what}`);
-}
-
-t.before(() => mock.timers.enable({ apis: ['setTimeout'] }));
-t.after(() => mock.timers.reset());
-t.afterEach(() => looks.clear());
-
-/** The key of a site: the same in each of its lives. */
-const signers = new Map<string, NkeySigner>();
-function signerOf(site: string): NkeySigner {
-  const known = signers.get(site) ?? new NkeySigner(newSeed());
-  signers.set(site, known);
-  return known;
-}
-const sealed = (signer: NkeySigner, message: object, key = 'san1'): Uint8Array => seal(signer, keysSubject(LEASES_BUCKET, key), Buffer.from(JSON.stringify(message)));
-
-/** One who wants the lease, with clocks that the test can set on. */
-class Member {
-  readonly bus: MemoryBus;
-  readonly lease: SiteLease;
-  readonly logged: string[] = [];
-  readonly refused: Readonly<Record<string, unknown>>[] = [];
-  changes = 0;
-  ended = 0;
-  steady = 0;
-  day = 0;
-
-  constructor(hub: MemoryHub, readonly site: string, incarnation = `${site}-incarnation-1`, keys = new SiteKeys(undefined), seen = (bucket: Bucket): Bucket => bucket) {
-    this.bus = hub.connect(site);
-    this.lease = new SiteLease('san1', {
-      bucket: seen(this.bus.bucket(LEASES_BUCKET)),
-      site,
-      incarnation,
-      signer: signerOf(site),
-      keys,
-      refused: { add: (facts) => void this.refused.push(facts) },
-      times: TIMES,
-      changed: () => void (this.changes += 1),
-      log: (level, message) => void this.logged.push(`${level} ${message}`),
-      clocks: { steady: () => CLOCKS.steady() + this.steady, now: () => CLOCKS.now() + this.day },
-    });
-    this.lease.onEnd(() => void (this.ended += 1));
-  }
-
-  get isHeld(): boolean {
-    return this.lease.left > 0;
-  }
-
-  /** It dies without a word. */
-  die(): void {
-    this.bus.cut();
-  }
-}
-
-const value = (hub: MemoryHub): Record<string, unknown> | undefined => {
-  const entry = hub.store.get(LEASES_BUCKET, 'san1');
-  return entry?.value && JSON.parse(Buffer.from(unseal(entry.value)!.content).toString()) as Record<string, unknown>;
-};
+inOwnTime();
 
 /** Two of whom the one in berlin holds it, and the other in paris knows that. */
 async function holderAndOther() {
@@ -127,62 +28,14 @@ async function standStill(hub: MemoryHub, one: Member, other: Member): Promise<v
   one.bus.hangs = false;
 }
 
-/** Looks all the time how many hold it. @returns the most at a time */
-function watched(members: readonly Member[]): () => number {
-  let most = 0;
-  looks.add(() => { most = Math.max(most, members.filter(({ isHeld }) => isHeld).length); });
-  return () => most;
-}
-
-/**
- * A bucket as of nats-server 2.9: its leader compares a write's revision when it is asked, and stores it when the others have it, each
- * after the one before. What is under way is compared with nothing.
- */
-class Leader {
-  #last = Promise.resolve();
-
-  /** @param lag of the next write, ms, and whether its answer is lost */
-  constructor(readonly lag: () => { readonly ms: number; readonly isLost?: boolean }) {}
-
-  readonly seen = (bucket: Bucket): Bucket => ({
-    ...bucket,
-    update: async (key, value, revision) => {
-      const there = (await bucket.get(key))?.revision ?? 0;
-      if (there !== revision) throw new BusError('conflict', `it is at ${there}, not ${revision}`);
-      const { ms, isLost } = this.lag();
-      const stored = this.#last.then(() => new Promise((done) => { setTimeout(done, ms); })).then(() => bucket.put(key, value));
-      this.#last = stored.then(() => undefined, () => undefined);
-      const result = await stored;
-      if (isLost === true) throw new BusError('store', 'its answer was lost');
-      return result;
-    },
-  });
-}
-
-/** Gives them up at a bus whose answers take time. */
-async function giveUp(members: readonly Member[]): Promise<void> {
-  let isOver = false;
-  void Promise.all(members.map(({ lease }) => lease.close())).then(() => { isOver = true; });
-  await until(() => isOver, 'all to be given up');
-}
-
-/** Numbers from 0 to 1 that are the same each time. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 void t.test('one of many holds it; when that one dies, another takes it after it was unchanged for its time, with the next term', async (t) => {
   const hub = new MemoryHub();
   const members = Array.from({ length: 10 }, (_, at) => new Member(hub, `site${at}`));
   const most = watched(members);
-  const began = passed;
+  const began = CLOCKS.steady();
   members.forEach(({ lease }) => lease.start());
   await until(() => members.some(({ isHeld }) => isHeld), 'one to hold it');
-  t.ok(passed - began >= TIMES.ttl, 'nobody takes at once what it has not seen for a whole time');
+  t.ok(CLOCKS.steady() - began >= TIMES.ttl, 'nobody takes at once what it has not seen for a whole time');
   const first = members.find(({ isHeld }) => isHeld)!;
   t.match(value(hub), { site: first.site, term: 1 });
   await until(() => members.every((one) => one === first || one.lease.holder === first.site), 'all to know who has it');
@@ -192,10 +45,10 @@ void t.test('one of many holds it; when that one dies, another takes it after it
   await until(() => Number(value(hub)!['beat']) > 8, 'it to be renewed');
   t.ok(first.isHeld);
 
-  const died = passed;
+  const died = CLOCKS.steady();
   first.die();
   await until(() => members.some((one) => one !== first && one.isHeld), 'another to hold it');
-  t.ok(passed - died >= TIMES.ttl - TIMES.renew - TIMES.look, 'not before its time is over');
+  t.ok(CLOCKS.steady() - died >= TIMES.ttl - TIMES.renew - TIMES.look, 'not before its time is over');
   const second = members.find((one) => one !== first && one.isHeld)!;
   t.equal(second.lease.term, 2);
   t.equal(first.isHeld, false);
@@ -209,11 +62,11 @@ void t.test('one of many holds it; when that one dies, another takes it after it
 
 void t.test('one that is given up is taken at once, as one from which nothing is under way', async (t) => {
   const { hub, one, other } = await holderAndOther();
-  const began = passed;
+  const began = CLOCKS.steady();
   await one.lease.close();
   t.equal(one.isHeld, false);
   await until(() => other.isHeld, 'the other to hold it');
-  t.ok(passed - began < TIMES.ttl, 'without waiting');
+  t.ok(CLOCKS.steady() - began < TIMES.ttl, 'without waiting');
   t.equal(other.lease.age, Infinity);
   t.equal(other.lease.term, 2);
   await other.lease.close();
@@ -226,16 +79,16 @@ void t.test('while the store refuses, it is held for its time and no longer; the
   one.lease.start();
   await until(() => one.isHeld, 'it to be held');
   hub.store.trouble = 'no quorum';
-  const began = passed;
+  const began = CLOCKS.steady();
   await until(() => !one.isHeld, 'it to be held no longer');
-  const lasted = passed - began;
+  const lasted = CLOCKS.steady() - began;
   t.ok(lasted <= TIMES.ttl - TIMES.margin + STEP, `${lasted} ms`);
   await until(() => one.ended === 1, 'what is under way to be told');
   t.match(one.lease.trouble, /^no lease san1: no quorum/);
   hub.store.trouble = undefined;
-  const back = passed;
+  const back = CLOCKS.steady();
   await until(() => one.isHeld, 'it to be held again');
-  t.ok(passed - back < TIMES.ttl - TIMES.margin, 'nobody else has written: there is nothing to wait for');
+  t.ok(CLOCKS.steady() - back < TIMES.ttl - TIMES.margin, 'nobody else has written: there is nothing to wait for');
   t.equal(one.lease.term, 1);
   t.same(one.logged, ['info lease is held', 'warn lease cannot be asked for', 'warn lease is not held', 'info lease is held']);
   t.equal(one.changes, 3);
@@ -263,76 +116,6 @@ void t.test('an own write whose answer was lost is known again, and counts from 
   t.equal(one.lease.term, 1);
   t.equal(one.ended, 0, 'it was held all the time');
   await one.lease.close();
-});
-
-void t.test('two who are told that they have taken over the same revision do not both hold it', async (t) => {
-  const hub = new MemoryHub();
-  const leader = new Leader(() => ({ ms: 20 }));
-  const members = ['berlin', 'paris', 'rome'].map((site) => new Member(hub, site, undefined, undefined, leader.seen));
-  const most = watched(members);
-  const [first, ...others] = members as [Member, Member, Member];
-  first.lease.start();
-  await until(() => first.isHeld, 'the first to hold it');
-  others.forEach(({ lease }) => lease.start());
-  await until(() => others.every(({ lease }) => lease.holder === 'berlin'), 'the others to know of it');
-  first.die();
-  await until(() => others.every(({ lease }) => lease.term === 2), 'both to have been told that they have it');
-  await until(() => others.some(({ isHeld }) => isHeld), 'one to hold it');
-  await pass(3 * TIMES.ttl);
-  t.equal(most(), 1);
-  t.same(others.map(({ lease }) => lease.term), [2, 2]);
-  t.same(others.map(({ lease }) => lease.holder).filter(Boolean), [others.find(({ isHeld }) => isHeld)!.site]);
-  await giveUp(members);
-});
-
-void t.test('who hears late that he has taken it over waits for a whole term, and so does who could not write for long', async (t) => {
-  const hub = new MemoryHub();
-  let ms = TIMES.look;
-  const leader = new Leader(() => ({ ms }));
-  const one = new Member(hub, 'berlin', undefined, undefined, leader.seen);
-  one.lease.start();
-  await until(() => one.lease.trouble?.includes('to store it, so that another site may have been told the same') === true, 'it to say why it does not have it');
-  ms = TIMES.look - STEP;
-  const began = passed;
-  await until(() => one.isHeld, 'it to hold it');
-  t.ok(passed - began > TIMES.ttl);
-  ms = TIMES.look * 3;
-  await pass(TIMES.ttl);
-  t.equal(one.ended, 0, 'what is held is renewed, however slowly, as long as it does not end meanwhile');
-  ms = TIMES.ttl - TIMES.margin;
-  await until(() => !one.isHeld, 'it to end');
-  ms = 0;
-  const ended = passed;
-  await until(() => one.isHeld, 'it to hold it again');
-  t.ok(passed - ended > TIMES.ttl);
-  await giveUp([one]);
-});
-
-void t.test('whatever dies, hangs, is lost or stored late: nobody holds it beside another, and somebody has it in the end', async (t) => {
-  for (let seed = 1; seed <= SEEDS; seed += 1) {
-    const hub = new MemoryHub();
-    const random = numbers(seed);
-    let isWild = true;
-    // most are fast, as they are of a leader that has its others; some wait for a new leader
-    const lag = (): number => Math.round(random() ** 6 * (random() < 0.2 ? 2 * TIMES.ttl : TIMES.look * 1.5));
-    const leader = new Leader(() => isWild ? { ms: lag(), isLost: random() < 0.1 } : { ms: STEP });
-    const members = ['berlin', 'paris', 'rome', 'oslo'].map((site) => new Member(hub, site, undefined, undefined, leader.seen));
-    const most = watched(members);
-    members.forEach(({ lease }) => lease.start());
-    for (let turn = 0; turn < 12; turn += 1) {
-      await pass(TIMES.ttl * random());
-      const one = members.find(({ isHeld }) => random() < 0.5 && isHeld) ?? members[Math.floor(random() * members.length)]!;
-      if (random() < 0.5) one.bus.hangs = !one.bus.hangs;
-      else if (one.bus.trouble === undefined) one.die();
-      else one.bus.restore();
-    }
-    isWild = false;
-    members.forEach(({ bus }) => { bus.restore(); });
-    await until(() => members.some(({ isHeld }) => isHeld), 'one to hold it');
-    t.equal(most(), 1, `seed ${seed}`);
-    await giveUp(members);
-    looks.clear();
-  }
 });
 
 void t.test('one that stood still does not believe that it holds it, and cannot renew it once another has it', async (t) => {
@@ -400,20 +183,20 @@ void t.test('one that was deleted, made anew or is of a newer version is waited 
   await until(() => one.isHeld, 'the one to hold it');
   one.bus.hangs = true;
   hub.store.put(LEASES_BUCKET, 'san1', undefined);
-  const began = passed;
+  const began = CLOCKS.steady();
   other.lease.start();
   await until(() => other.isHeld, 'the other to hold it');
-  t.ok(passed - began >= TIMES.ttl);
+  t.ok(CLOCKS.steady() - began >= TIMES.ttl);
   t.equal(most(), 1);
   await other.lease.close();
   one.bus.hangs = false;
 
   const third = new Member(hub, 'rome');
   hub.store.put(LEASES_BUCKET, 'san1', Buffer.from(JSON.stringify({ v: 2, holder: 'from the future' })));
-  const put = passed;
+  const put = CLOCKS.steady();
   third.lease.start();
   await until(() => third.isHeld, 'the third to hold it');
-  t.ok(passed - put >= TIMES.ttl);
+  t.ok(CLOCKS.steady() - put >= TIMES.ttl);
   await Promise.all([one.lease.close(), third.lease.close()]);
 });
 
@@ -423,8 +206,8 @@ void t.test('a bucket that counts from the beginning again is not taken for one 
   const put = (beat: number): void => void hub.store.put(LEASES_BUCKET, 'san1', sealed(signerOf('berlin'), { v: 1, site: 'berlin', incarnation: 'x', term: 1, beat }));
   put(1);
   other.lease.start();
-  const end = passed + 2 * TIMES.ttl;
-  for (let beat = 2; passed < end; beat += 1) {
+  const end = CLOCKS.steady() + 2 * TIMES.ttl;
+  for (let beat = 2; CLOCKS.steady() < end; beat += 1) {
     await pass(TIMES.renew);
     hub.store.empty(LEASES_BUCKET);
     put(beat);
@@ -482,10 +265,10 @@ void t.test('the same site in another life is another holder', async (t) => {
   await until(() => one.isHeld, 'it to be held');
   one.die();
   const again = new Member(hub, 'berlin', 'berlin-incarnation-2');
-  const began = passed;
+  const began = CLOCKS.steady();
   again.lease.start();
   await until(() => again.isHeld, 'the next life to hold it');
-  t.ok(passed - began >= TIMES.ttl);
+  t.ok(CLOCKS.steady() - began >= TIMES.ttl);
   t.equal(again.lease.term, 2);
   await Promise.all([one.lease.close(), again.lease.close()]);
 });
