@@ -168,7 +168,7 @@ export class Request implements Context {
     const { actor } = this;
     const reply = this.#reply;
     const targets = this.#choice;
-    if (targets === undefined) return;
+    if (targets === undefined) throw new Error('each is for a command on instances: its row lacks on');
     if (targets.isSingle) {
       for (const target of targets) asLines(await work(target)).forEach((line) => reply.line(line));
       return;
