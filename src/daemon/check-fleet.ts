@@ -3,6 +3,7 @@ import type { AccountSettings, Config, FleetSettings } from '../config/config.js
 import type { Warning } from '../config/document.js';
 import { readSecret } from '../config/secret.js';
 import { NkeySigner } from '../fleet/signer.js';
+import { readAuthorities } from '../kit/certificates.js';
 import { NamePattern, type Groups } from '../kit/patterns.js';
 
 /** What `argo-server check` says of a fleet's tables that is no error. It asks no bus: `argo-server fleet check` does. */
@@ -10,6 +11,7 @@ export function fleetWarnings({ fleet, accounts, groups, providers }: Config): W
   if (fleet === undefined) return [];
   return [
     ...keyWarnings(fleet),
+    ...authorityWarnings(fleet),
     ...roleWarnings(fleet),
     ...frontWarnings(fleet),
     ...nameWarnings(fleet, [...providers.keys()]),
@@ -22,6 +24,17 @@ function keyWarnings({ nkey: { 'nkey-file': file } }: FleetSettings): Warning[] 
   if (file === undefined) return [];
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
   return (mode & 0o077) === 0 ? [] : [{ message: `${file} can be used by others than its owner, who can be this server in the fleet then; chmod 600 it`, path: ['fleet', 'nkey-file'] }];
+}
+
+/** It may be put there later, before the bus is to be reached. */
+function authorityWarnings({ caFile }: FleetSettings): Warning[] {
+  if (caFile === undefined) return [];
+  try {
+    readAuthorities(caFile);
+    return [];
+  } catch (error) {
+    return [{ message: (error as Error).message, path: ['fleet', 'ca-file'] }];
+  }
 }
 
 /** Tables and keys that mean nothing to what this server is. */

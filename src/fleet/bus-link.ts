@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type * as nats from '@nats-io/transport-node';
+import { readAuthorities } from '../kit/certificates.js';
 import { BUS_CONNECT_TIMEOUT, BUS_PAYLOAD, BUS_PAYLOAD_LOOK, BUS_PING_INTERVAL, BUS_PINGS_UNANSWERED, BUS_RECONNECT_PAUSE } from '../kit/fleet-limits.js';
 import { connectTo, firstThatGreets, isPlain, payloadOf, placeOf, wordsFor, type Nats } from './bus-dial.js';
 import type { NkeySigner } from './signer.js';
@@ -78,7 +79,7 @@ export class BusLink {
       servers: [server], name, inboxPrefix, reconnect: false, ignoreClusterUpdates: true, noAsyncTraces: true,
       timeout: BUS_CONNECT_TIMEOUT, pingInterval: BUS_PING_INTERVAL, maxPingOut: BUS_PINGS_UNANSWERED,
       // A client without this would go on unencrypted where the server offers no TLS.
-      ...(isPlain(server) ? {} : { tls: caFile === undefined ? {} : { caFile } }),
+      ...(isPlain(server) ? {} : { tls: caFile === undefined ? {} : { ca: readAuthorities(caFile) } }),
       authenticator: (nonce?: string) => ({ nkey: signer.publicKey, sig: nonce === undefined ? '' : signer.signLogin(nonce) }),
     });
     if (this.#closing.signal.aborted) {

@@ -1,4 +1,6 @@
 import { X509Certificate } from 'node:crypto';
+import { CONFIG_FILE_SIZE } from './limits.js';
+import { readRegularFile } from './regular-file.js';
 
 const CERTIFICATE = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[\s\S]*?-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 
@@ -13,6 +15,14 @@ export function authoritiesFault(pem: string): string | undefined {
   const broken = found.findIndex((one) => !isCertificate(one));
   if (broken === -1) return undefined;
   return found.length === 1 ? 'the certificate in it cannot be read' : `certificate ${broken + 1} of ${found.length} in it cannot be read`;
+}
+
+/** @param file of authorities, in PEM @throws Error that names it */
+export function readAuthorities(file: string): string {
+  const pem = readRegularFile(file, CONFIG_FILE_SIZE).toString();
+  const fault = authoritiesFault(pem);
+  if (fault !== undefined) throw new Error(`${file}: ${fault}`);
+  return pem;
 }
 
 function isCertificate(pem: string): boolean {

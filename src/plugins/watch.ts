@@ -83,7 +83,8 @@ function* states({ actor }: Context, { names }: Asked, selected: ReadonlySet<str
   for (const { instance } of actor.visible()) {
     if (names.length === 0 || selected.has(instance.fullName)) yield line(cursor, now, `is ${quoted(instance.fullName)} ${instance.state}`);
   }
-  yield line(cursor, now, 'synced');
+  const stale = actor.staleness();
+  yield line(cursor, now, `synced${pair('stale', stale.length === 0 ? undefined : stale.join(', '))}`);
 }
 
 /** Full names of those that are selected; none is no error: some may come. */

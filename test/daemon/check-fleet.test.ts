@@ -2,6 +2,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { NkeySigner, newSeed } from '../../src/fleet/signer.js';
+import { makeCertificate } from '../peers/xapi.js';
 import { argoServer, scratch } from './cli.js';
 
 const other = new NkeySigner(newSeed()).publicKey;
@@ -103,6 +104,20 @@ await t.test('a key that others can use', async (t) => {
     if (isTold) t.match(stderr, /:5:1: .*own\.nk can be used by others than its owner.*chmod 600 it/, mode.toString(8));
     else t.equal(stderr, '', mode.toString(8));
   }
+});
+
+await t.test('authorities that nobody can be checked with', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  const authorities = join(folder, 'bus-ca.pem');
+  writeFileSync(join(folder, 'own.nk'), newSeed(), { mode: 0o600 });
+  writeFileSync(file, `[fleet]\nrole = ["front"]\nname = "f1"\nservers = ["tls://bus1.example"]\nca-file = "bus-ca.pem"\nnkey-file = "own.nk"\n`, { mode: 0o600 });
+  const warned = async (): Promise<string> => (await argoServer(folder, ['check', '--config', file])).stderr;
+  t.match(await warned(), /:5:1: .*bus-ca\.pem/, 'there are none');
+  writeFileSync(authorities, 'not a certificate\n');
+  t.match(await warned(), /:5:1: .*bus-ca\.pem: holds no certificate/);
+  writeFileSync(authorities, makeCertificate().cert);
+  t.equal(await warned(), '');
 });
 
 await t.test('a key that is not there is a fault, and the check says how it is made', async (t) => {

@@ -92,6 +92,17 @@ await t.test('watch tells what happens, and ends with the next line', async (t) 
   t.match(words(await watcher.until(/stop done/)), [/^action demo\/lj stop done/], 'what came after that cursor');
 });
 
+await t.test('what was told of a provider that does not answer may be out of date', async (t) => {
+  const gone = '[providers.gone]\ntype = "xenserver"\nurl = "http://127.0.0.1:9"\nuser = "root"\npassword = "pw"\n';
+  const daemon = await start(t, `${LJ}, { instances = ["gone/*"], commands = ["read"] }`, gone);
+  const [watcher, tenant] = [await Watcher.connect(t, daemon, 'steve'), await Watcher.connect(t, daemon, 'kim')];
+  for (const one of [watcher, tenant]) one.send('watch --state');
+  await watcher.until(/ synced.*\n/);
+  t.match(words(watcher.text).at(-1), /^synced stale="gone \(.+\)"$/);
+  await tenant.until(/ synced.*\n/);
+  t.match(words(tenant.text).at(-1), /^synced stale=/);
+});
+
 await t.test('a line that is there already ends it at once; an end of the input does not', async (t) => {
   const daemon = await start(t);
   const [hasty, piped, actor] = [await Watcher.connect(t, daemon, 'steve'), await Watcher.connect(t, daemon, 'steve'), await Watcher.connect(t, daemon, 'steve')];

@@ -2,10 +2,8 @@ import * as v from 'valibot';
 import type { TableFault } from '../../config/catalogue.js';
 import { passwordEntries, readPassword } from '../../config/secret.js';
 import { flag, text } from '../../config/values.js';
-import { authoritiesFault } from '../../kit/certificates.js';
+import { readAuthorities } from '../../kit/certificates.js';
 import { ArgoError } from '../../kit/errors.js';
-import { CONFIG_FILE_SIZE } from '../../kit/limits.js';
-import { readRegularFile } from '../../kit/regular-file.js';
 import { parseFingerprint, type Trust } from '../../protocols/tls/connect.js';
 
 /** The keys of every driver that logs in to a server whose certificate it checks. */
@@ -60,13 +58,6 @@ export function tlsTrust(given: TrustOptions): Trust {
   if (given.fingerprint !== undefined) return { kind: 'fingerprints', fingerprints: given.fingerprint };
   const file = given['ca-file'];
   return { kind: 'authorities', ...(file !== undefined && { ca: reading(() => readAuthorities(file)) }) };
-}
-
-function readAuthorities(file: string): string {
-  const pem = readRegularFile(file, CONFIG_FILE_SIZE).toString();
-  const fault = authoritiesFault(pem);
-  if (fault !== undefined) throw new Error(`${file}: ${fault}`);
-  return pem;
 }
 
 /** Why a password is not sent by `http:`. */
