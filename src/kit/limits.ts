@@ -337,6 +337,8 @@ export const TAGS_FORGOTTEN = 200;
 /** Connections to a gateway where its table does not say: in all, and from one address. */
 export const GATEWAY_CONNECTIONS = 256;
 export const GATEWAY_CONNECTIONS_PER_ADDRESS = 64;
+/** The part of these that may stand there without a login, or a question: further ones push out the oldest. */
+export const HALF_OPEN = 0.5;
 
 /** HTTP: the head of a request, the address in it (characters), and its body. */
 export const HTTP_HEAD_SIZE = 16 * 1024;

@@ -28,8 +28,6 @@ export const VMSERVERD_DOCUMENT_TIME = 60_000;
 export const VMSERVERD_IDLE = '30m';
 /** How often it is looked which connections have taken too long. */
 export const VMSERVERD_SWEEP = 1000;
-/** The part of all connections, and of those of one address, that may stand there without a login: further ones push out the oldest. */
-export const VMSERVERD_HALF_OPEN = 0.5;
 /** Bytes that are taken from a connection while its request is worked on: what comes beyond waits in the network. */
 export const VMSERVERD_PENDING = 64 * 1024;
 /** Characters of an answer that are put together for one write. */

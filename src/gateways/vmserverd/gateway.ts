@@ -5,6 +5,7 @@ import { VMSERVERD_LOGIN, VMSERVERD_SWEEP } from '../../kit/vmserverd-limits.js'
 import { formatEndpoint } from '../../kit/text.js';
 import { prepareAll, type Change } from '../../listening/change.js';
 import type { Entrance } from '../../listening/entrance.js';
+import { HalfOpen, type Place } from '../../listening/half-open.js';
 import { banner, SSL_REQUIRED, TLS_FIRST_BYTE, UNDECIDED, type AuthdVersion } from '../../protocols/vmserverd/authd.js';
 import type { Product } from '../../protocols/vmserverd/envelope.js';
 import type { Gateway, GatewayHost, Member } from '../contract.js';
@@ -12,7 +13,6 @@ import { LastWord } from '../shared/ends-early.js';
 import { CallerParts, type GatewayParts } from './caller-parts.js';
 import { Calls } from './calls.js';
 import { Connection } from './door/connection.js';
-import { HalfOpen, type Place } from './door/half-open.js';
 import { LocalUsers } from './door/local-users.js';
 import { Tls } from './door/tls.js';
 import { Files } from './files/files.js';

@@ -6,6 +6,7 @@ import { notLonger, within } from '../../kit/within.js';
 import { ZABBIX_LAST_SENDS } from '../../kit/zabbix-gateway-limits.js';
 import type { Change } from '../../listening/change.js';
 import type { Entrance } from '../../listening/entrance.js';
+import { HalfOpen } from '../../listening/half-open.js';
 import type { ProxyConfiguration } from '../../protocols/zabbix/configuration.js';
 import type { TlsSettings } from '../../protocols/zabbix/tls.js';
 import type { Gateway, GatewayHost } from '../contract.js';
@@ -38,6 +39,7 @@ interface Setup {
 export class ZabbixGateway implements Gateway<ZabbixOptions> {
   readonly #host: GatewayHost;
   readonly #bell = new Bell();
+  readonly #halfOpen = new HalfOpen();
   readonly #reports = new Reports();
   readonly #buffer: ValueBuffer;
   readonly #tasks: Tasks;
@@ -158,10 +160,19 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
         else socket.destroy();
       },
     });
-    return this.#entrance.prepare({
+    const maxConnections = options['max-connections'] ?? GATEWAY_CONNECTIONS;
+    const maxConnectionsPerAddress = options['max-connections-per-address'] ?? GATEWAY_CONNECTIONS_PER_ADDRESS;
+    const change = await this.#entrance.prepare({
       listen: options.listen, tlsListen: [], tls: undefined, gatewayTls: tls === undefined ? [] : options.listen, from,
-      maxConnections: options['max-connections'] ?? GATEWAY_CONNECTIONS, maxConnectionsPerAddress: options['max-connections-per-address'] ?? GATEWAY_CONNECTIONS_PER_ADDRESS,
+      maxConnections, maxConnectionsPerAddress,
     });
+    return {
+      ...change,
+      commit: () => {
+        change.commit();
+        this.#halfOpen.resize(maxConnections, maxConnectionsPerAddress);
+      },
+    };
   }
 
   /** Never rejects: a disk that cannot be read keeps nobody from starting. */
@@ -207,7 +218,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
     const shared = { sender: this.#sender, tasks: this.#tasks, configurations: this.#configurations, log: this.#host.log };
     if (this.#options.mode === 'passive') {
       this.#passive = new Passive({
-        ...shared, contact: this.#contact, history: this.#host.state.history, tls: () => this.#setup!.tls, serverVersion: () => this.#options['server-version'],
+        ...shared, contact: this.#contact, history: this.#host.state.history, tls: () => this.#setup!.tls, serverVersion: () => this.#options['server-version'], halfOpen: this.#halfOpen,
       });
       return;
     }

@@ -7,6 +7,8 @@ import { ZABBIX_TAIL_VALUES } from '../../../src/kit/zabbix-gateway-limits.js';
 import { Configurations } from '../../../src/gateways/zabbix/speaking/configurations.js';
 import { Contact } from '../../../src/gateways/zabbix/speaking/contact.js';
 import { Passive } from '../../../src/gateways/zabbix/speaking/passive.js';
+import { HalfOpen } from '../../../src/listening/half-open.js';
+import type { TlsSettings } from '../../../src/protocols/zabbix/tls.js';
 import { encodeFrame, MESSAGE_LIMITS, parseMessage } from '../../../src/protocols/zabbix/frame.js';
 import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
@@ -25,7 +27,10 @@ interface Proxy extends Half {
 }
 
 /** A proxy in passive mode that listens. */
-async function listening(t: Test, { folder = scratch(t), serverVersion }: { folder?: string; serverVersion?: string } = {}): Promise<Proxy> {
+async function listening(
+  t: Test,
+  { folder = scratch(t), serverVersion, tls }: { folder?: string; serverVersion?: string; tls?: TlsSettings | undefined } = {},
+): Promise<Proxy> {
   const parts = half(t, folder);
   const { sender, tasks, history, logged, values } = parts;
   await values.open().catch(() => undefined);
@@ -38,7 +43,9 @@ async function listening(t: Test, { folder = scratch(t), serverVersion }: { fold
     incoming: { serves: () => true, configured: () => undefined },
   });
   const contact = new Contact({ log, count: () => undefined, doubt: () => sender.doubt() });
-  const passive = new Passive({ history, sender, tasks, configurations, contact, log, tls: () => undefined, serverVersion: () => serverVersion });
+  const halfOpen = new HalfOpen();
+  halfOpen.resize(8, 4);
+  const passive = new Passive({ history, sender, tasks, configurations, contact, log, halfOpen, tls: () => tls, serverVersion: () => serverVersion });
   t.teardown(() => passive.stop());
   const server = createServer((socket) => passive.connected(socket, '127.0.0.1')).listen(0, '127.0.0.1');
   t.teardown(() => server.close());
@@ -176,3 +183,28 @@ await t.test('whoever asks for values while others are on their way is answered,
   await values.values([value('5', 'c')]);
   t.equal(texts((await ask(DATA, SUCCESS))[0])[0], '501', 'as always the latest ones, and not all that are kept');
 });
+
+for (const [what, tls] of [['say nothing', undefined], ['begin no TLS', { kind: 'psk', identity: 'argo', key: Buffer.alloc(32, 1) }]] as const) {
+  await t.test(`those who only stand there and ${what} give way to further ones, and not those that have asked`, async (t) => {
+    const { port, ask } = await listening(t, { tls });
+    const silent = (): Promise<{ isClosed: boolean }> => new Promise((resolve) => {
+      const seen = { isClosed: false };
+      const socket = connect(port, '127.0.0.1', () => resolve(seen)).on('error', () => undefined).on('close', () => { seen.isClosed = true; });
+      socket.resume();
+      t.teardown(() => socket.destroy());
+    });
+    const asked = connect(port, '127.0.0.1').on('error', () => undefined);
+    t.teardown(() => asked.destroy());
+    if (tls === undefined) {
+      asked.write(await encodeFrame(JSON.stringify(TASKS), { packed: true }));
+      await readFrame(asked, MESSAGE_LIMITS, WITHIN, NEVER);
+    }
+    const first = [await silent(), await silent()];
+    const later = [await silent(), await silent()];
+    await until(() => first.every(({ isClosed }) => isClosed), 5000, 'the oldest to be closed');
+    t.same(later, [{ isClosed: false }, { isClosed: false }]);
+    if (tls !== undefined) return;
+    t.equal(asked.destroyed, false);
+    t.match(await ask(TASKS, SUCCESS), [{ version: '6.0.14' }]);
+  });
+}

@@ -5,6 +5,7 @@ import { underAll } from '../../../kit/within.js';
 import { ZABBIX_LONG_MESSAGES, ZABBIX_LONG_WAITING, ZABBIX_REQUEST, ZABBIX_SILENCE_LEAST, ZABBIX_SILENCE_TIMES } from '../../../kit/zabbix-gateway-limits.js';
 import type { ServerAnswer } from '../../../protocols/zabbix/conversation.js';
 import { ZabbixError } from '../../../protocols/zabbix/errors.js';
+import type { HalfOpen, Place } from '../../../listening/half-open.js';
 import { answerServer, type Upload } from '../../../protocols/zabbix/passive.js';
 import { acceptSecure, type TlsSettings } from '../../../protocols/zabbix/tls.js';
 import { VersionGuess, type Asked } from '../../../protocols/zabbix/version-guess.js';
@@ -23,6 +24,8 @@ interface PassiveParts {
   readonly configurations: Configurations;
   readonly contact: Contact;
   readonly log: Log;
+  /** those that have asked nothing yet */
+  readonly halfOpen: HalfOpen;
   /** as the table says now */
   tls(): TlsSettings | undefined;
   /** which version the server takes, where the table says it: `5.4` */
@@ -68,14 +71,16 @@ export class Passive {
   }
 
   async #serve(plain: Socket, address: string): Promise<void> {
-    const { contact, log, tls: settings } = this.#parts;
+    const { contact, log, tls: settings, halfOpen } = this.#parts;
     const { signal } = this.#aborter;
+    const place = halfOpen.enter(address, () => plain.destroy());
     let isRequest = false;
     try {
       const tls = settings();
       const socket = tls === undefined ? plain : await acceptSecure(plain, tls, ZABBIX_REQUEST, signal);
       socket.on('error', () => undefined);
-      const request = await this.#answer(socket, address, signal, () => { isRequest = true; });
+      place.closeBy(() => socket.destroy());
+      const request = await this.#answer(socket, address, place, () => { isRequest = true; });
       if (request !== undefined) contact.answered(address, 'request');
     } catch (error) {
       plain.destroy();
@@ -83,19 +88,27 @@ export class Passive {
       if (error instanceof ZabbixError && isRequest) contact.failed(address, 'request', error.message);
       else if (error instanceof ZabbixError) contact.strange(address, error.message);
       else log('error', 'answering the Zabbix server failed', { address, reason: (error as Error).message });
+    } finally {
+      place.leave();
     }
   }
 
   /** @param begun called when it is known that somebody asks what servers ask */
-  async #answer(socket: Socket, address: string, signal: AbortSignal, begun: () => void): Promise<string | undefined> {
+  async #answer(socket: Socket, address: string, place: Place, begun: () => void): Promise<string | undefined> {
     const { sender, configurations } = this.#parts;
     const versions = await this.#guess();
-    return underAll([signal], (limited) => answerServer(socket, {
+    return underAll([this.#aborter.signal], (limited) => answerServer(socket, {
       asked: (what) => {
+        place.leave();
         begun();
         return this.#asked(versions, what);
       },
-      room: (limited) => this.#room(limited),
+      room: async (limited) => {
+        const giveBack = await this.#room(limited);
+        // a configuration on its way, which takes long: there are few of these at a time
+        place.leave();
+        return giveBack;
+      },
       known: configurations.known,
       configure: (content) => configurations.take(content),
       data: async () => {

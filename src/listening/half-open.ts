@@ -1,7 +1,7 @@
-import { sourceOf } from '../../../auth/networks.js';
-import { oldestOfMost } from '../../../kit/forgetting.js';
-import { Tally } from '../../../kit/tally.js';
-import { VMSERVERD_HALF_OPEN } from '../../../kit/vmserverd-limits.js';
+import { sourceOf } from '../auth/networks.js';
+import { oldestOfMost } from '../kit/forgetting.js';
+import { HALF_OPEN } from '../kit/limits.js';
+import { Tally } from '../kit/tally.js';
 
 interface Guest {
   readonly source: string;
@@ -10,15 +10,15 @@ interface Guest {
 
 /** One's place among those who have not logged in. */
 export interface Place {
-  /** Tells that it has logged in, or is gone. May be called again. */
+  /** Tells that it has shown what it wants, or is gone. May be called again. */
   leave(): void;
   /** From now on it is closed this way when its place goes to somebody else. */
   closeBy(drop: () => void): void;
 }
 
 /**
- * Those who are connected and have not logged in. They may hold a part of all places, and of those of one address: one more
- * pushes out the oldest, of those who have the most, so that whoever wants to log in gets in however many only stand there.
+ * Those who are connected and have not shown what they want: not logged in, or asked nothing. They may hold a part of all places, and of those of one address: one more
+ * pushes out the oldest, of those who have the most, so that whoever wants something gets in however many only stand there.
  */
 export class HalfOpen {
   /** the oldest first */
@@ -29,7 +29,7 @@ export class HalfOpen {
 
   /** Takes limits on connections. */
   resize(connections: number, perAddress: number): void {
-    const part = (all: number): number => Math.max(1, Math.floor(all * VMSERVERD_HALF_OPEN));
+    const part = (all: number): number => Math.max(1, Math.floor(all * HALF_OPEN));
     this.#most = part(connections);
     this.#mostOfSource = part(perAddress);
   }
