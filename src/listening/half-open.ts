@@ -17,8 +17,9 @@ export interface Place {
 }
 
 /**
- * Those who are connected and have not shown what they want: not logged in, or asked nothing. They may hold a part of all places, and of those of one address: one more
- * pushes out the oldest, of those who have the most, so that whoever wants something gets in however many only stand there.
+ * Those who are connected and have not shown what they want: not logged in, or asked nothing. They may hold a part of all places,
+ * and of those of one address: one more pushes out the oldest, of those who have the most, so that whoever wants something gets in
+ * however many only stand there.
  */
 export class HalfOpen {
   /** the oldest first */
