@@ -3,7 +3,7 @@ import type { EventFeed } from '../instances/feed.js';
 import type { Gate } from '../instances/gate.js';
 import type { Log } from '../kit/log.js';
 import type { Metrics } from '../kit/metrics.js';
-import { Entrance, type EntranceEvents } from '../listening/entrance.js';
+import { Entrance, type EntranceEvents, type RefusalReason } from '../listening/entrance.js';
 import { SharedHttp } from '../listening/http.js';
 import type { State } from '../store/state.js';
 import { accountsFor } from './accounts.js';
@@ -43,7 +43,7 @@ export function hosts({ authenticator, gate, metrics, feed, state, log: logAll, 
       own,
       doors: {
         sockets: (events) => {
-          const entrance = new Entrance({ connected: (...client) => void guarded(events, client, log) }, log, predecessors);
+          const entrance = new Entrance(guarded(events, log), log, predecessors);
           all.push(entrance);
           return entrance;
         },
@@ -63,12 +63,24 @@ export function hosts({ authenticator, gate, metrics, feed, state, log: logAll, 
 }
 
 /** A client with whom a gateway's own code fails is let go: it would hold its place, and wait for an answer, for ever. */
-async function guarded(events: EntranceEvents, client: Parameters<EntranceEvents['connected']>, log: Log): Promise<void> {
-  try {
-    // an async function may have been written there
-    await (events.connected(...client) as unknown);
-  } catch (cause) {
-    log('error', 'connection failed', { from: client[1], cause });
-    client[0].destroy();
-  }
+function guarded(events: EntranceEvents, log: Log): EntranceEvents {
+  const refusal = (reason: RefusalReason): string | undefined => {
+    try {
+      return events.refusal?.(reason);
+    } catch (cause) {
+      log('error', 'connection failed', { reason, cause });
+      return undefined;
+    }
+  };
+  const connected = async (...client: Parameters<EntranceEvents['connected']>): Promise<void> => {
+    try {
+      // an async function may have been written there
+      await (events.connected(...client) as unknown);
+    } catch (cause) {
+      const [socket, address] = client;
+      log('error', 'connection failed', { from: address, cause });
+      socket.destroy();
+    }
+  };
+  return { connected: (...client) => void connected(...client), refusal };
 }

@@ -166,16 +166,26 @@ void t.test('a client with whom a gateway\'s own code fails is let go', async (t
   t.teardown(() => rmSync(plugins, { recursive: true }));
   mkdirSync(join(plugins, 'node_modules'));
   symlinkSync(ROOT, join(plugins, 'node_modules', 'argo-server'));
-  for (const [name, how] of [['throws', '() => { throw new Error("at once"); }'], ['rejects', 'async () => { await null; throw "later"; }']] as const) {
-    writeFileSync(join(plugins, `${name}.mjs`), greeter('x').replace(/connected: .* \}\);/, `connected: ${how} });`));
-  }
-  const table = (name: string): string => `[gateways.${name}]\ntype = "${name}"\nlisten = ["127.0.0.1:0"]\n`;
-  const daemon = await startDaemon({ config: `[server]\nplugin-path = [${JSON.stringify(plugins)}]\n${table('throws')}${table('rejects')}`, listeners: 3 });
+  const ways = {
+    throws: 'connected() { throw new Error("at once"); }',
+    rejects: 'async connected() { await null; throw "later"; }',
+    refuses: 'connected() {}, refusal(reason) { throw new Error("for " + reason); }',
+    says: 'connected() {}, refusal: (reason) => "no: " + reason',
+  };
+  const table = (name: string): string => `[gateways.${name}]\ntype = "${name}"\nlisten = ["127.0.0.1:0"]\n${name === 'throws' || name === 'rejects' ? '' : 'from = ["192.0.2.1"]\n'}`;
+  for (const [name, how] of Object.entries(ways)) writeFileSync(join(plugins, `${name}.mjs`), greeter('x').replace(/connected: .* \}\);/, `${how} });`));
+  const daemon = await startDaemon({ config: `[server]\nplugin-path = [${JSON.stringify(plugins)}]\n${Object.keys(ways).map(table).join('')}`, listeners: 1 + Object.keys(ways).length });
   t.teardown(() => daemon.stop());
+  const said: string[] = [];
   for (const port of daemon.ports.slice(1)) {
     const socket = createConnection(port, '127.0.0.1').on('error', () => undefined);
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
     await once(socket, 'close');
+    said.push(text);
   }
+  t.same(said, ['', '', '', 'no: not from there'], 'what a gateway says to whom it refuses');
+  t.ok(await daemon.logs(/"gateway":"refuses".*for not from there.*"connection failed"/));
   t.ok(await daemon.logs(/"gateway":"throws".*at once.*"connection failed"/));
   t.ok(await daemon.logs(/"gateway":"rejects".*later.*"connection failed"/));
 });
