@@ -457,6 +457,7 @@ void t.test('what somebody else has put into the stream moves no number, and wha
   await rig.settled();
   rig.world.see('kvm1', 'm0', 'off');
   await until(() => rig.stored.at(-1)!.event['now'] === 'off', WAIT, 'the state');
+  await rig.settled();
   t.ok(rig.events.last < last + 100, `${rig.events.last} after ${last}`);
   rig.bus.cut();
   for (let at = 0; at < 60; at += 1) rig.world.events.add(deed('kvm1/m0', `${at}${'x'.repeat(2000)}`), rig.world.registry.find('kvm1/m0')[0]);
