@@ -69,15 +69,12 @@ export async function askAt<Answer>({ connection }: Pick<AdminConnection, 'conne
     const { data } = await connection.request(subject, content === undefined ? '' : JSON.stringify(content), { timeout: BUS_STORE_TIMEOUT });
     answer = JSON.parse(Buffer.from(data).toString()) as Answer & StoreAnswer;
   } catch (error) {
-    const words = wordsFor(error as Error);
-    throw new Error(FORBIDDEN.test(words) ? `the bus does not let this key ask its store (${words})` : `the bus's store does not answer (${words}): is JetStream on, for this account, and are most of its servers up?`, { cause: error });
+    const { name, message: words } = reasonOf(error as Error);
+    throw new Error(name === 'PermissionViolationError' ? `the bus does not let this key ask its store (${words})` : `the bus's store does not answer (${words}): is JetStream on, for this account, and are most of its servers up?`, { cause: error });
   }
   if (answer.error !== undefined) throw new StoreFault(answer.error.err_code ?? 0, answer.error.description ?? 'no reason');
   return answer;
 }
 
-/** In nats-server's words. */
-const FORBIDDEN = /^Permissions Violation/;
-
 /** The client's own errors have their reason in what they come from. */
-const wordsFor = ({ message, cause }: Error): string => (cause instanceof Error && cause.message !== '' ? cause.message : message);
+const reasonOf = (error: Error): Error => (error.cause instanceof Error && error.cause.message !== '' ? error.cause : error);

@@ -31,6 +31,12 @@ interface Setup {
   readonly tls: TlsSettings | undefined;
 }
 
+/** How many connections it takes, in passive mode. */
+const placesOf = (options: ZabbixOptions): { readonly maxConnections: number; readonly maxConnectionsPerAddress: number } => ({
+  maxConnections: options['max-connections'] ?? GATEWAY_CONNECTIONS,
+  maxConnectionsPerAddress: options['max-connections-per-address'] ?? GATEWAY_CONNECTIONS_PER_ADDRESS,
+});
+
 /**
  * A Zabbix proxy: puts the two halves together, and takes tables on. `speaking/` has what goes to and from the server, and
  * what is kept until it has got there; `collecting/` takes samples of `items/` when they are due, and `discovering/` finds
@@ -107,6 +113,8 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       commit: () => {
         const before = this.#setup;
         this.#setup = setup;
+        const { maxConnections, maxConnectionsPerAddress } = placesOf(options);
+        this.#halfOpen.resize(maxConnections, maxConnectionsPerAddress);
         entrance?.commit();
         this.#servers.set(servers, setup.tls, options['proxy-name']);
         if (before === undefined) this.#starting = this.#start();
@@ -160,19 +168,9 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
         else socket.destroy();
       },
     });
-    const maxConnections = options['max-connections'] ?? GATEWAY_CONNECTIONS;
-    const maxConnectionsPerAddress = options['max-connections-per-address'] ?? GATEWAY_CONNECTIONS_PER_ADDRESS;
-    const change = await this.#entrance.prepare({
-      listen: options.listen, tlsListen: [], tls: undefined, gatewayTls: tls === undefined ? [] : options.listen, from,
-      maxConnections, maxConnectionsPerAddress,
+    return this.#entrance.prepare({
+      listen: options.listen, tlsListen: [], tls: undefined, gatewayTls: tls === undefined ? [] : options.listen, from, ...placesOf(options),
     });
-    return {
-      ...change,
-      commit: () => {
-        change.commit();
-        this.#halfOpen.resize(maxConnections, maxConnectionsPerAddress);
-      },
-    };
   }
 
   /** Never rejects: a disk that cannot be read keeps nobody from starting. */
