@@ -26,6 +26,8 @@ export interface Selected {
   readonly instances: readonly InstanceInfo[];
   /** one plain name was given: the reply then has no line a target */
   readonly isSingle: boolean;
+  /** why patterns among the words may have missed some: `kvm1 (reason)` */
+  readonly stale: readonly string[];
 }
 
 /** What a piece of work is done to: a provider by its name, or an instance. */

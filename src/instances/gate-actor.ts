@@ -140,9 +140,9 @@ export class GateActor implements Actor {
   async select(words: readonly (string | TypedName)[]): Promise<Selected> {
     const names = Array.from(words, copyName);
     const view = this.#view();
-    const { instances, isSingle } = await view.select(names, this.#parts.groups(), await this.#tagTest(names));
+    const { instances, isSingle, stale } = await view.select(names, this.#parts.groups(), await this.#tagTest(names));
     this.#pin(instances);
-    return { instances: Object.freeze(instances.map((instance) => view.info(instance))), isSingle };
+    return { instances: Object.freeze(instances.map((instance) => view.info(instance))), isSingle, stale };
   }
 
   display(on: InstanceRef): string {

@@ -39,6 +39,8 @@ interface Found {
   readonly instances: readonly InstanceInfo[];
   readonly unseen?: readonly Owed[];
   readonly remarks: readonly string[];
+  /** why it may have missed some: `kvm1 (reason)` */
+  readonly stale?: readonly string[];
   readonly missing: number;
 }
 
@@ -50,12 +52,14 @@ interface Found {
 export async function select(stage: StageSettings, parts: SelectionParts): Promise<StageSelection> {
   const targets = new Map<string, InstanceInfo>();
   const remarks: string[] = [];
+  const stale = new Set<string>();
   const unseen: Owed[] = [];
   const slices = new Slices();
   let missing = 0;
   for (const word of stage.targets) {
     const found = await selectWord(word, parts);
     remarks.push(...found.remarks);
+    found.stale?.forEach((why) => stale.add(`stale: ${why}`));
     unseen.push(...found.unseen ?? []);
     missing += found.missing;
     for (const one of found.instances) {
@@ -63,7 +67,7 @@ export async function select(stage: StageSettings, parts: SelectionParts): Promi
       targets.set(`${one.provider}/${one.id}`, one);
     }
   }
-  if (stage.targets.some((word) => !STOPPED_BY.test(word) && isMany(word))) remarks.push(...parts.actor.staleness().map((why) => `stale: ${why}`));
+  remarks.push(...stale);
   if (targets.size > PLAN_TARGETS) return { targets: [], own: [], unseen: [], remarks: [`more than ${PLAN_TARGETS} are selected`], missing: targets.size };
   const all = [...targets.values()];
   // to start, unpause or resume where this server runs is nothing that could end it
@@ -94,14 +98,15 @@ async function selectWord(word: string, parts: SelectionParts): Promise<Found> {
   const plan = STOPPED_BY.exec(word)?.[1];
   if (plan !== undefined) return stoppedBy(plan, parts);
   try {
-    const { instances } = await parts.actor.select([word]);
-    return { instances, remarks: [], missing: 0 };
+    const { instances, stale } = await parts.actor.select([word]);
+    return { instances, remarks: [], stale, missing: 0 };
   } catch (thrown) {
     if (!(thrown instanceof ArgoError)) throw thrown;
     // a pattern may well select nothing, unless that is because a provider has not answered yet
     const isEmpty = thrown.phrase === 'NO MATCH' && thrown.detail === '';
     const words = thrown.detail === '' ? `${thrown.phrase}: ${word}` : thrown.message;
-    return { instances: [], remarks: [words], missing: isEmpty && isMany(word) ? 0 : 1 };
+    // which providers it could have been about, nobody says where it selects nothing
+    return { instances: [], remarks: [words], stale: isMany(word) ? parts.actor.staleness() : [], missing: isEmpty && isMany(word) ? 0 : 1 };
   }
 }
 

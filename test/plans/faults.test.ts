@@ -123,6 +123,17 @@ commands = ["read"]
   ]);
 });
 
+await t.test('what its patterns may have missed is told, of the providers that they reach', async (t) => {
+  const world = new World(t, {
+    providers: `${sim('sim', '"web1"')}\n[providers.away]\ntype = "libvirt"\nuri = "qemu:///system?socket=/nonexistent"\n`,
+    plans: [plan('off', [stage('all', 'stop', ['web*', '*1']), stage('sim', 'stop', ['sim/*']), stage('one', 'stop', ['web1']), stage('none', 'stop', ['x*'])])],
+  });
+  const life = await world.open();
+  const seen = await life.engine.targets(life.engine.plan('off')!);
+  t.match(seen.map(({ remarks }) => remarks), [[/^stale: away \(/], [], [], [/^NO MATCH: away has not answered yet/, /^stale: away \(/]]);
+  t.same(seen.map(({ remarks }) => remarks.length), [1, 0, 0, 2]);
+});
+
 await t.test('an account that a reload takes away ends its run; a plan that it takes away goes on', async (t) => {
   const plans = [plan('off', [stage('all', 'stop', ['a', 'b'], { pauseBetween: 400, parallel: 1, soft: 5000 })])];
   const world = new World(t, { providers: sim('sim', '"a", "b", "c"'), plans });

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { Facts } from '../../../drivers/driver.js';
-import type { Actor } from '../../../instances/actor.js';
+import type { Actor, Selected } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import { OPERATIONS, type OperationName } from '../../../instances/operation-table.js';
 import type { ReadingName } from '../../../instances/operations.js';
@@ -16,6 +16,7 @@ import * as shapes from './shapes.js';
 /** The routes about machines: what there is, what is known of one, its readings and settings. */
 
 type Row = v.InferInput<typeof shapes.instanceRow>;
+type List = v.InferInput<typeof shapes.instances>;
 
 const rowOf = (name: string, { fullName, id, provider, type, state, since, stale }: InstanceInfo): Row =>
   ({ name, fullName, id, provider, type, state, since: Date.parse(since), stale: stale ?? null });
@@ -26,16 +27,15 @@ export async function named(actor: Actor, name: string): Promise<InstanceInfo> {
   return instance!;
 }
 
-async function* each(actor: Actor, select: readonly string[] | undefined): AsyncGenerator<Row> {
-  if (select !== undefined) {
-    for (const instance of (await actor.select(select)).instances) yield rowOf(actor.display(instance), instance);
-  } else for (const { name, instance } of actor.visible()) yield rowOf(name, instance);
+function* each(actor: Actor, selected: Selected | undefined): Generator<Row> {
+  if (selected !== undefined) for (const instance of selected.instances) yield rowOf(actor.display(instance), instance);
+  else for (const { name, instance } of actor.visible()) yield rowOf(name, instance);
 }
 
 /** Lists that are made at a time: each is in memory as a whole. */
 const lists = new Places(API_LISTS, API_LISTS_WAITING);
 
-async function list(actor: Actor, select: readonly string[] | undefined, signal: AbortSignal): Promise<Row[]> {
+async function list(actor: Actor, select: readonly string[] | undefined, signal: AbortSignal): Promise<List> {
   const leave = await lists.take(signal);
   try {
     return await listNow(actor, select);
@@ -44,14 +44,15 @@ async function list(actor: Actor, select: readonly string[] | undefined, signal:
   }
 }
 
-async function listNow(actor: Actor, select: readonly string[] | undefined): Promise<Row[]> {
-  const rows: Row[] = [];
+async function listNow(actor: Actor, select: readonly string[] | undefined): Promise<List> {
+  const selected = select && await actor.select(select);
+  const instances: Row[] = [];
   const slices = new Slices();
-  for await (const row of each(actor, select)) {
-    rows.push(row);
+  for (const row of each(actor, selected)) {
+    instances.push(row);
     if (slices.isOver()) await slices.pause();
   }
-  return rows;
+  return { instances, stale: [...(selected ?? { stale: actor.staleness() }).stale] };
 }
 
 /** What the machine itself tells; where it cannot be asked, why. */
@@ -84,7 +85,7 @@ export const MACHINE_ROUTES: readonly Route[] = [
   route({
     method: 'GET', path: '/instances', summary: 'The instances that one may see, or those that names, globs, ranges and groups select', right: 'sight of them: any grant',
     query: { select: v.optional(shapes.words) }, answer: shapes.instances,
-    run: async ({ actor, query: { select }, signal }) => ({ instances: await list(actor, select, signal), stale: [...actor.staleness()] }),
+    run: ({ actor, query: { select }, signal }) => list(actor, select, signal),
   }),
   route({
     method: 'GET', path: '/instances/{name}', summary: 'What is known of an instance, and what one may do with it', right: 'sight of it; its facts need read',

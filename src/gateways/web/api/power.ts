@@ -1,4 +1,5 @@
-import type { Actor } from '../../../instances/actor.js';
+import type * as v from 'valibot';
+import type { Actor, Selected } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import type { PowerOrder } from '../../../instances/order.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
@@ -41,16 +42,17 @@ async function meant(actor: Actor, text: string): Promise<TypedName> {
 }
 
 /** @throws ArgoError */
-async function chosen(actor: Actor, targets: readonly string[]): Promise<readonly InstanceInfo[]> {
+async function chosen(actor: Actor, targets: readonly string[]): Promise<Selected> {
   const words = [];
   for (const text of targets) words.push(await meant(actor, text));
-  const { instances } = await actor.select(words);
-  if (instances.length > ORDER_TARGETS) throw new ArgoError('BAD REQUEST', `${instances.length} targets are selected; ${ORDER_TARGETS} can be`);
-  return instances;
+  const selected = await actor.select(words);
+  const { length } = selected.instances;
+  if (length > ORDER_TARGETS) throw new ArgoError('BAD REQUEST', `${length} targets are selected; ${ORDER_TARGETS} can be`);
+  return selected;
 }
 
-async function preview(actor: Actor, targets: readonly string[], order: PowerOrder, signal: AbortSignal): Promise<PreviewRow[]> {
-  const instances = await chosen(actor, targets);
+async function preview(actor: Actor, targets: readonly string[], order: PowerOrder, signal: AbortSignal): Promise<v.InferInput<typeof shapes.previewAnswer>> {
+  const { instances, stale } = await chosen(actor, targets);
   const rows = new Map<string, PreviewRow>();
   const row = async (on: InstanceInfo): Promise<void> => {
     try {
@@ -62,19 +64,21 @@ async function preview(actor: Actor, targets: readonly string[], order: PowerOrd
   };
   const ends = actor.each(instances, row)[Symbol.asyncIterator]();
   while ((await ends.next()).done !== true) if (signal.aborted) throw signal.reason;
-  return instances.flatMap(({ fullName }) => rows.get(fullName) ?? []);
+  return { rows: instances.flatMap(({ fullName }) => rows.get(fullName) ?? []), stale: [...stale] };
 }
 
 export const POWER_ROUTES: readonly Route[] = [
   route({
     method: 'POST', path: '/power/preview', summary: 'What an order would do to each of its targets; nothing is sent', right: 'power, on each target: others are refused in their rows',
     body: shapes.previewRequest, answer: shapes.previewAnswer,
-    run: async ({ actor, body: { targets, action, mode = 'soft' }, signal }) => ({ rows: await preview(actor, targets, { action, mode, wait: false }, signal) }),
+    run: async ({ actor, body: { targets, action, mode = 'soft' }, signal }) => preview(actor, targets, { action, mode, wait: false }, signal),
   }),
   route({
     method: 'POST', path: '/power', summary: 'Begins an order for one or many, once for each key', right: 'power, on each target: others fail by themselves',
-    body: shapes.powerRequest, status: 202, answer: shapes.orderTask,
-    run: async ({ actor, body: { targets, action, mode = 'soft', once, wait = true } }) =>
-      orderAnswer(await actor.orders.begin(await chosen(actor, targets), { action, mode, wait }, once)),
+    body: shapes.powerRequest, status: 202, answer: shapes.begunOrder,
+    run: async ({ actor, body: { targets, action, mode = 'soft', once, wait = true } }) => {
+      const { instances, stale } = await chosen(actor, targets);
+      return { ...orderAnswer(await actor.orders.begin(instances, { action, mode, wait }, once)), stale: [...stale] };
+    },
   }),
 ];

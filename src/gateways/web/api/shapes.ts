@@ -58,7 +58,8 @@ export const failure = v.strictObject({ error: text, detail: text }) satisfies v
 export const instanceRow = v.strictObject({
   name: text, fullName: text, id: text, provider: text, type, state, since: time, stale: maybeText,
 });
-export const instances = v.strictObject({ instances: v.array(instanceRow), stale: v.array(text) });
+const stale = v.pipe(v.array(text), v.description('Why some may be missing: providers that do not answer, `kvm1 (reason)`, among those that the patterns reach'));
+export const instances = v.strictObject({ instances: v.array(instanceRow), stale });
 export const details = v.strictObject({
   ...instanceRow.entries, capabilities: v.array(text), operations: v.array(v.picklist(operations)),
   facts: v.pipe(v.record(v.string(), v.unknown()), v.description('What `info` tells: cpus, memory in bytes, ips, disks, …')),
@@ -66,10 +67,11 @@ export const details = v.strictObject({
 export const readings = v.strictObject({ at: time, readings: v.record(v.string(), v.union([v.strictObject({ value: v.unknown() }), failure])) });
 export const reading = v.strictObject({ at: time, value: v.unknown() });
 export const previewRow = v.strictObject({ instance: text, state, words: text, effect: v.picklist(['order', 'nothing', 'refused']) }) satisfies v.GenericSchema<PreviewRow>;
-export const previewAnswer = v.strictObject({ rows: v.array(previewRow) });
+export const previewAnswer = v.strictObject({ rows: v.array(previewRow), stale });
 const taskTarget = v.strictObject({ instance: text, state: v.picklist(['waiting', 'sent', 'done', 'already', 'failed', 'uncertain', 'cancelled']), detail: text });
 const anyTask = { id: text, account: text, state: v.picklist(['running', 'done', 'failed', 'cancelled', 'unknown']), began: time, ended: maybeTime };
 export const orderTask = v.strictObject({ ...anyTask, kind: v.picklist(['order']), action: v.picklist(ACTIONS), mode, targets: v.array(taskTarget) }) satisfies v.GenericSchema<unknown, OrderRow>;
+export const begunOrder = v.strictObject({ ...orderTask.entries, stale });
 export const workTask = v.strictObject({
   ...anyTask, kind: v.picklist(['work']), operation: v.picklist(TASK_WORKS), subject: v.pipe(text, v.description('Full name of the instance, or name of the provider')), options: text,
   progress: v.pipe(count, v.description('From 0 to 1, as far as that is known')), detail: v.pipe(text, v.description('Of one that did not end well: the phrase with its detail')),
@@ -119,5 +121,5 @@ export const anything = v.record(v.string(), v.unknown());
 /** Those that the document names. */
 export const NAMED: ReadonlyMap<v.GenericSchema, string> = new Map<v.GenericSchema, string>([
   [failure, 'Failure'], [instanceRow, 'Instance'], [details, 'InstanceDetails'], [previewRequest, 'PreviewRequest'], [powerRequest, 'PowerRequest'], [previewRow, 'PreviewRow'],
-  [task, 'Task'], [orderTask, 'OrderTask'], [workTask, 'WorkTask'], [run, 'Run'], [plan, 'Plan'], [trigger, 'Trigger'], [wholeRun, 'WholeRun'], [eventRow, 'Event'], [provider, 'Provider'],
+  [task, 'Task'], [orderTask, 'OrderTask'], [begunOrder, 'BegunOrder'], [workTask, 'WorkTask'], [run, 'Run'], [plan, 'Plan'], [trigger, 'Trigger'], [wholeRun, 'WholeRun'], [eventRow, 'Event'], [provider, 'Provider'],
 ]);

@@ -44,6 +44,23 @@ await t.test('an account sees and does what its grants say', async (t) => {
   t.match(await call('tenant', 'GET', '/runs/0123abcd'), /^NO SUCH PLAN/);
 });
 
+await t.test('what patterns may have missed is told, of the providers that they reach', async (t) => {
+  const config = `${SEED_CONFIG}\n[providers.away]\ntype = "libvirt"\nuri = "qemu:///system?socket=/nonexistent"\n`;
+  const { call, ended } = await startApi(t, { config });
+  const stale = async (method: string, path: string, body?: unknown): Promise<unknown> => (await call('steve', method, path, body) as { stale: unknown }).stale;
+  const missed = [/^away \(/];
+  t.match(await stale('GET', '/instances'), missed);
+  t.match(await stale('GET', '/instances?select=l*'), missed);
+  t.same(await stale('GET', '/instances?select=demo/l*'), []);
+  t.same(await stale('GET', '/instances?select=lj'), []);
+  t.match(await stale('POST', '/power/preview', { targets: ['l*'], action: 'stop' }), missed);
+  t.same(await stale('POST', '/power/preview', { targets: ['demo/l*'], action: 'stop' }), []);
+  const begun = await call('steve', 'POST', '/power', { targets: ['l*'], action: 'stop', once: ONCE }) as OrderRow & { stale: unknown };
+  t.match(begun.stale, missed);
+  t.match(await ended('steve', begun.id), { state: 'done', targets: [{ instance: 'demo/lj', state: 'done' }] });
+  t.same(await stale('POST', '/power', { targets: ['demo/l*'], action: 'start', once: 'key-0002' }), []);
+});
+
 await t.test('an order for many is carried out, once for each key', async (t) => {
   const { call, ended, audit } = await startApi(t);
   const order = { targets: ['*'], action: 'stop', mode: 'hard', once: ONCE };
@@ -52,7 +69,7 @@ await t.test('an order for many is carried out, once for each key', async (t) =>
   const task = await ended('steve', first.id);
   t.match(task, { state: 'done', action: 'stop', mode: 'hard', targets: [{ instance: 'demo/lj', state: 'done', detail: '' }, { state: 'done' }, { instance: 'demo/test', state: 'already' }, { state: 'done' }] });
   t.equal(audit.begun.length, 4);
-  t.same(await call('steve', 'POST', '/power', order), task);
+  t.same(await call('steve', 'POST', '/power', order), { ...task, stale: [] });
   t.equal(audit.begun.length, 4, 'and nothing is begun again');
   t.same(await call('steve', 'GET', '/tasks'), { tasks: [task] });
   t.same(await call('tenant', 'GET', '/tasks'), { tasks: [] });
