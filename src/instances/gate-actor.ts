@@ -4,6 +4,7 @@ import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
 import { isPattern, type TagTest } from '../kit/patterns.js';
 import { isTagWord } from '../kit/tags.js';
+import { UnderWay } from '../kit/under-way.js';
 import { checkOperation, checkReading, checkSetting, checkWork, copyCall, copyChange, copyName, copyOrder, copyPowerCall, copyRef, copyWorkRequest, chosenBy, frozenCopy, frozenList } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
@@ -29,6 +30,7 @@ import { overviewOf, statesOf, type InstanceState, type Overview } from './overv
 import { ActorOrders, type Orders } from './orders.js';
 import type { AuditPage, AuditWanted } from './audit-view.js';
 import { allows, allowsProvider, permissionOf } from './permits.js';
+import { PinnedOwners } from './pinned-owners.js';
 import { ActorPlans } from './plan-access.js';
 import type { Plans } from './plans.js';
 import { cancellable, lostWords, mayEverything, type Mandate } from './principal.js';
@@ -52,16 +54,14 @@ export class GateActor implements Actor {
   #controller: AbortController | undefined;
   #forgetAccount: (() => void) | undefined;
   #forgetClient: (() => void) | undefined;
-  /**
-   * The providers from which something was selected or named, by name. A reload may put another one in such a place,
-   * with other machines under the same ids: what was chosen from the one must not come to be one of the other.
-   */
-  #owners: Map<string, Owner> | undefined;
+  readonly #pinned = new PinnedOwners();
   /** of the account's readings, when it does many at a time */
   #share: Share | undefined;
   /** readings under way */
   #open: LinkedList<Asking> | undefined;
   #consoles: Set<HeldConsole> | undefined;
+  /** power actions and changes of settings */
+  #changes: UnderWay | undefined;
   /** why no reading is begun any longer */
   #readingsEnded: Error | undefined;
 
@@ -79,6 +79,11 @@ export class GateActor implements Actor {
     actor.#share?.end();
     actor.#forgetAccount?.();
     actor.#forgetClient?.();
+  }
+
+  /** Whether power actions or changes of settings have not ended. */
+  static isChanging(actor: GateActor): boolean {
+    return actor.#changes?.isNone === false;
   }
 
   /** Ends the readings under way and to come: nobody is left to be told. Power actions go on. */
@@ -101,7 +106,7 @@ export class GateActor implements Actor {
       if (slices.isOver()) await slices.pause();
       if (through === undefined || !identity.principal.allows(instance, through)) throw new ArgoError('NOT ALLOWED');
     }
-    actor.#pin(instances);
+    actor.#pinned.pin(instances);
     return new Choice(instances, isSingle, stale, view);
   }
 
@@ -141,7 +146,7 @@ export class GateActor implements Actor {
     const names = Array.from(words, copyName);
     const view = this.#view();
     const { instances, isSingle, stale } = await view.select(names, this.#parts.groups(), await this.#tagTest(names));
-    this.#pin(instances);
+    this.#pinned.pin(instances);
     return { instances: Object.freeze(instances.map((instance) => view.info(instance))), isSingle, stale };
   }
 
@@ -179,7 +184,7 @@ export class GateActor implements Actor {
   async power(on: InstanceRef, order: PowerOrder, call: PowerCall = {}): Promise<Outcome> {
     const instance = this.#find(on);
     const { cancel, ...asked } = copyPowerCall(call);
-    return Object.freeze(await told(this.#operations.power(cancellable(this.#mandate, cancel), instance, copyOrder(order), asked), this.#knows(instance)));
+    return this.#changing(instance, this.#operations.power(cancellable(this.#mandate, cancel), instance, copyOrder(order), asked));
   }
 
   async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {
@@ -193,7 +198,7 @@ export class GateActor implements Actor {
 
   async configure(on: InstanceRef, change: Change, call: Call = {}): Promise<ChangeOutcome> {
     const instance = this.#find(on);
-    return Object.freeze(await told(this.#operations.configure(this.#mandate, instance, copyChange(change), copyCall(call)), this.#knows(instance)));
+    return this.#changing(instance, this.#operations.configure(this.#mandate, instance, copyChange(change), copyCall(call)));
   }
 
   async setting(on: InstanceRef, name: Change['operation'], call: Call = {}): Promise<boolean | undefined> {
@@ -345,21 +350,16 @@ export class GateActor implements Actor {
     return this.#open;
   }
 
-  #pin(instances: readonly Instance[]): void {
-    const owners = this.#owners ??= new Map();
-    let last: Owner | undefined;
-    for (const { owner } of instances) {
-      if (owner !== last && !owners.has(owner.name)) owners.set(owner.name, owner);
-      last = owner;
-    }
-  }
-
   /** What a piece of work is done to. @throws ArgoError */
   #subject<Name extends WorkName>(name: Name, on: WorkSubject<Name>): Subject {
     this.#requireOpen();
     if (typeof on === 'string') return this.#operations.works.provider(this.#mandate, checkWork(name, 'provider'), on);
     checkWork(name, 'instance');
     return this.#find(on as InstanceRef);
+  }
+
+  async #changing<T>(instance: Instance, change: Promise<T>): Promise<T> {
+    return Object.freeze(await told((this.#changes ??= new UnderWay()).count(change), this.#knows(instance)));
   }
 
   #knows(subject: Subject): boolean {
@@ -383,14 +383,12 @@ export class GateActor implements Actor {
     this.#requireOpen();
     const { principal } = this.#mandate.identity;
     const { provider, id, name } = copyRef(on);
-    const pinned = this.#owners?.get(provider);
-    const owner = this.#parts.registry.providerNamed(provider);
-    if (pinned && owner && pinned !== owner) {
+    if (this.#pinned.isReplaced(provider, this.#parts.registry.providerNamed(provider))) {
       throw principal.reaches(provider) || principal.coversName(name) ? new ArgoError('UNREACHABLE', `${provider} has been configured anew meanwhile`) : new ArgoError('NOT ALLOWED');
     }
     const instance = this.#parts.registry.byId(provider, id);
     if (instance && principal.sees(instance)) {
-      if (pinned === undefined) this.#pin([instance]);
+      this.#pinned.pin([instance]);
       return instance;
     }
     throw principal.coversName(name) ? new ArgoError('NO SUCH INSTANCE', name) : new ArgoError('NOT ALLOWED');

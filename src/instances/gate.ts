@@ -59,6 +59,11 @@ export class Gate {
     if (actor instanceof GateActor) GateActor.end(actor);
   }
 
+  /** Whether power actions or changes of settings of an actor have not ended. */
+  static isChanging(actor: Actor): boolean {
+    return actor instanceof GateActor && GateActor.isChanging(actor);
+  }
+
   /** Ends an actor's readings, because nobody is left to be told of them. */
   static endReadings(actor: Actor, reason: Error): void {
     if (actor instanceof GateActor) GateActor.endReadings(actor, reason);

@@ -2,6 +2,7 @@ import { closeClass } from '../kit/closed.js';
 import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
 import { LONGEST_DEADLINE, PROVIDERS_TOLD } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
+import { UnderWay } from '../kit/under-way.js';
 import type { Actor } from '../instances/actor.js';
 import type { Choice } from '../instances/choice.js';
 import { Gate } from '../instances/gate.js';
@@ -47,8 +48,8 @@ export class Request implements Context {
   #body: RequestBody | undefined;
   #actor: Actor | undefined;
   #ended = false;
-  /** calls of {@link each}, {@link power} and {@link configure} that have not ended */
-  #underWay = 0;
+  /** calls of {@link each}, {@link power} and {@link configure} */
+  readonly #underWay = new UnderWay();
   #isFaultTold = false;
 
   constructor(services: Services, session: Session, reply: Reply, command: LoadedCommand, args: readonly string[], options: Options) {
@@ -107,7 +108,8 @@ export class Request implements Context {
 
   /** @throws Error where a command has ended before what it began: nobody knows what would come of that, so it must not be told as done */
   static requireFinished(request: Request): void {
-    if (request.#underWay > 0) throw new Error('the command ended before what it had begun: await each, power and configure, or return their promise');
+    const isChanging = request.#actor !== undefined && Gate.isChanging(request.#actor);
+    if (isChanging || !request.#underWay.isNone) throw new Error('the command ended before what it had begun: await each, power and configure, or return their promise');
   }
 
   /** The reply has ended: a plugin that keeps the request can do nothing with it. */
@@ -161,7 +163,7 @@ export class Request implements Context {
   }
 
   each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void> {
-    return this.#counted(this.#each(work));
+    return this.#underWay.count(this.#each(work));
   }
 
   async #each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void> {
@@ -183,7 +185,7 @@ export class Request implements Context {
   }
 
   power(target: Target, action: PowerAction): Promise<string | void> {
-    return this.#counted(this.#power(target, action));
+    return this.#underWay.count(this.#power(target, action));
   }
 
   async #power(target: Target, action: PowerAction): Promise<string | void> {
@@ -196,7 +198,7 @@ export class Request implements Context {
   }
 
   configure(target: Target, change: Change): Promise<string | void> {
-    return this.#counted(this.#configure(target, change));
+    return this.#underWay.count(this.#configure(target, change));
   }
 
   async #configure(target: Target, change: Change): Promise<string | void> {
@@ -287,15 +289,6 @@ export class Request implements Context {
   /** What acts does so without its client, too, and so do its readings: each has a deadline. */
   get #goesOnAlone(): boolean {
     return this.#command.right !== 'read' && !isOpen(this.#command) && !this.#options.dryRun;
-  }
-
-  async #counted<T>(work: Promise<T>): Promise<T> {
-    this.#underWay += 1;
-    try {
-      return await work;
-    } finally {
-      this.#underWay -= 1;
-    }
   }
 
   /** How one of many failed, in words for the client; the log has the first cause of what was not meant for people. */

@@ -350,6 +350,7 @@ await t.test('what a plugin without types forgets is neither told as done nor wa
     command('nothing', { right: 'power', on: 'instances', run: each(() => () => Promise.reject(wrong<unknown>(undefined))) }),
     command('text', { right: 'power', on: 'instances', run: each(() => () => Promise.reject(wrong<unknown>('spilt'))) }),
     command('unheard', { right: 'power', on: 'instances', run: (context) => { void context.each((target) => context.power(target, 'stop').then(() => undefined)).catch(() => undefined); } }),
+    command('by-actor', { right: 'power', on: 'instances', run: (context) => { void context.actor.power(context.targets[0]!, { action: 'stop', mode: 'soft', wait: true }).catch(() => undefined); } }),
     command('off', { right: 'power', run: (context) => context.each((target) => context.power(target, 'stop').then(() => undefined)) }),
     command('unheard-too', { right: 'power', on: 'instances', run: (context) => { void context.power(context.targets[0]!, 'stop').catch(() => undefined); } }),
   ] } } });
@@ -358,9 +359,9 @@ await t.test('what a plugin without types forgets is neither told as done nor wa
   t.equal(await ask(steve, 'nothing lj dev'), '200 OK\nlj: INTERNAL ERROR\ndev: INTERNAL ERROR\n400 FAILED: 2 of 2\n');
   t.equal(await ask(steve, 'text lj dev'), '200 OK\nlj: INTERNAL ERROR\ndev: INTERNAL ERROR\n400 FAILED: 2 of 2\n');
   t.match(logged.filter((line) => line.includes('command failed')), [/"nothing","cause":"undefined was thrown"/, /"text","cause":"spilt"/], 'the cause is told, once a request');
-  for (const word of ['unheard', 'unheard-too']) t.equal(await ask(steve, `${word} lj`), '200 OK\n400 INTERNAL ERROR\n', word);
+  for (const word of ['unheard', 'by-actor', 'unheard-too']) t.equal(await ask(steve, `${word} lj`), '200 OK\n400 INTERNAL ERROR\n', word);
   t.match(logged.at(-1), /"unheard-too","cause":"the command ended before what it had begun/);
-  t.ok(audit.begun.length <= 2);
+  t.ok(audit.begun.length <= 3);
   t.equal(await ask(steve, 'off lj'), '400 INTERNAL ERROR\n', 'nothing is done, so it is not told as done');
   t.match(logged.at(-1), /"off","cause":"each is for a command on instances/);
 });
