@@ -14,7 +14,7 @@ import { basename, dirname, relative } from 'node:path';
 import { build } from 'esbuild';
 import { commonJs } from './common-js.js';
 import { keepStart } from './keep-start.js';
-import { licences } from './licences.js';
+import { licences, PACKAGE } from './licences.js';
 import { fromRoot } from './root.js';
 
 const BUNDLE = fromRoot('dist', 'bundle');
@@ -26,6 +26,10 @@ const UNFINISHED = fromRoot('dist', '.bundle');
  * that few need, so that nobody else has it and what it builds on. All others are loaded where they are needed.
  */
 const INLINED = ['valibot', 'toml-eslint-parser', 'eslint-visitor-keys', 'mqtt'];
+/** xen-api's wire forms: each is put in, whole, in a file of its own beside the server's. */
+const WIRE_FORM = /^\.\/(?:json|xml)-form\.js$/;
+/** What stands for a package in those that are put in. */
+const STAND_INS = { undici: 'src/protocols/xapi/dispatched-request.ts' };
 /** What packages that are put in try to load, and do without. */
 const DISPENSABLE = ['supports-color', 'bufferutil', 'utf-8-validate'];
 /** It hands out a whole package, which would then all be put in. */
@@ -56,9 +60,12 @@ const MADE = {
   'argo:client': () => "import './src/client/main.ts';",
 };
 
+/** A source that goes into the server's files. */
+const SOURCE = /(?<!\.d|-thread|(?:json|xml)-form)\.ts$/;
+
 /** Imports all sources of a folder of src. */
 const wholeFolder = (/** @type {string} */ folder) => readdirSync(fromRoot('src', folder))
-  .filter((name) => /(?<!\.d|-thread)\.ts$/.test(name)).sort().map((name) => `import './src/${folder}/${name}';`).join('\n');
+  .filter((name) => SOURCE.test(name)).sort().map((name) => `import './src/${folder}/${name}';`).join('\n');
 
 /**
  * A module of Node's as one of ours: the one that imports it asks the process for what it needs of it. To have
@@ -83,13 +90,15 @@ const RULES = {
     onLoad({ filter: /./, namespace: 'argo' }, ({ path }) => ({
       contents: path.startsWith(FOLDER) ? wholeFolder(path.slice(FOLDER.length)) : MADE[/** @type {keyof typeof MADE} */ (path)](), resolveDir: fromRoot(),
     }));
+    onResolve({ filter: WIRE_FORM }, ({ path, kind }) => (kind === 'entry-point' ? undefined : { path: `../protocols/xapi/${path.slice(2)}`, external: true }));
     onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'node', sideEffects: false }));
     onLoad({ filter: /./, namespace: 'node' }, ({ path }) => ({ contents: ofNode(path) }));
     onResolve({ filter: /^[a-z@]/ }, ({ path, importer, kind }) => {
       if (kind === 'entry-point' || path.startsWith('argo:')) return undefined;
+      if (path in STAND_INS) return { path: fromRoot(STAND_INS[/** @type {keyof typeof STAND_INS} */ (path)]) };
       // what is put in brings what it needs itself
       if (importer.includes('/node_modules/')) return isBuiltin(path) || DISPENSABLE.includes(path) ? { path, external: true } : undefined;
-      return INLINED.includes(path) && relative(fromRoot(), importer) !== WHOLE_PACKAGES ? undefined : { path, external: true };
+      return (INLINED.includes(path) || path.startsWith('xen-api/')) && relative(fromRoot(), importer) !== WHOLE_PACKAGES ? undefined : { path, external: true };
     });
   },
 };
@@ -107,7 +116,7 @@ const FOLDER = 'argo:folder/';
  */
 function inTurns() {
   const sources = ['drivers', 'protocols'].flatMap((room) => readdirSync(fromRoot('src', room), { recursive: true, encoding: 'utf8' }).map((path) => `${room}/${path}`))
-    .filter((path) => /(?<!\.d|-thread)\.ts$/.test(path) && !OF_GATEWAYS.some((folder) => path.startsWith(folder)));
+    .filter((path) => SOURCE.test(path) && !OF_GATEWAYS.some((folder) => path.startsWith(folder)));
   const drivers = sources.filter((path) => /^drivers\/[^/]+\/index\.ts$/.test(path)).map((path) => [path.slice(0, -'.ts'.length), `src/${path}`]);
   const folders = [...new Set(sources.map(dirname))].map((folder) => [`folders/${folder}`, `${FOLDER}${folder}`]);
   return Object.fromEntries([...drivers, ...folders]);
@@ -128,10 +137,17 @@ const PARTS = [
     banner: { js: "const argoOwnAddress = require('node:url').pathToFileURL(__filename).href;" },
   },
   {
-    entryPoints: { 'store/thread-main': 'src/store/thread-main.ts', 'protocols/zabbix/configuration-thread': 'src/protocols/zabbix/configuration-thread.ts', 'kit/kept-code': 'src/kit/kept-code.ts' },
+    entryPoints: { 'store/thread-main': 'src/store/thread-main.ts', 'protocols/zabbix/configuration-thread': 'src/protocols/zabbix/configuration-thread.ts',
+      'protocols/xapi/json-form': 'src/protocols/xapi/json-form.ts', 'protocols/xapi/xml-form': 'src/protocols/xapi/xml-form.ts', 'kit/kept-code': 'src/kit/kept-code.ts' },
     format: 'cjs',
   },
 ];
+
+/** Whether a package, as it is required, is no ES module. @param {string} name */
+function isCommonJs(name) {
+  const file = createRequire(import.meta.url).resolve(name);
+  return file.endsWith('.cjs') || (file.endsWith('.js') && JSON.parse(readFileSync(`${PACKAGE.exec(file)}/package.json`, 'utf8')).type !== 'module');
+}
 
 /** A file of the bundle as another requires it. */
 const toBundled = (/** @type {string} */ from, /** @type {string} */ path) => relative(dirname(from), `${UNFINISHED}/${path}`).replace(/^(?!\.)/, './');
@@ -140,6 +156,8 @@ const toBundled = (/** @type {string} */ from, /** @type {string} */ path) => re
 async function bundle(/** @type {Part} */ { format, ...part }) {
   const { metafile } = await build({
     ...part, absWorkingDir: fromRoot(), outdir: UNFINISHED, plugins: [RULES], format: format === 'cjs' ? 'cjs' : 'esm',
+    // packages that are loaded later are required, too: see common-js.js
+    ...(format === 'cjs' && { supported: { 'dynamic-import': false } }),
     bundle: true, platform: 'node', target: 'node20.19', sourcemap: true, sourcesContent: false, metafile: true, logLevel: 'warning',
   });
   for (const [file, { inputs }] of Object.entries(metafile.outputs)) {
@@ -150,7 +168,7 @@ async function bundle(/** @type {Part} */ { format, ...part }) {
     // what others need of it went into files of its own, and nobody asks for this one
     const isNeedless = !imported.has(file) && entryPoint.includes(FOLDER);
     if (isNeedless) for (const end of ['', '.map']) rmSync(fromRoot(`${file}${end}`), { force: true });
-    else if (format === 'cjs-of-esm' && file.endsWith('.js')) writeFileSync(fromRoot(file), commonJs(readFileSync(fromRoot(file), 'utf8'), toBundled(fromRoot(file), IMPORTER)));
+    else if (format === 'cjs-of-esm' && file.endsWith('.js')) writeFileSync(fromRoot(file), commonJs(readFileSync(fromRoot(file), 'utf8'), toBundled(fromRoot(file), IMPORTER), isCommonJs));
   }
   return Object.keys(metafile.inputs);
 }

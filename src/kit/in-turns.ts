@@ -1,7 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { createRequire, Module } from 'node:module';
+import { dirname, isAbsolute, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { isAbsolute } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { giveWay } from './slices.js';
+
+/** All of them have one cache. */
+const ownRequire = createRequire(import.meta.url);
 
 /**
  * Does work in which packages find, where they ask for a certain CommonJS module, one of ours: for
@@ -34,7 +39,36 @@ const ES_MODULE = /^(?:import|export)\s/m;
  * @param from URL or path of the file that will import it
  */
 export async function loadInTurns(name: string, from: string): Promise<void> {
-  await new Loader().load(name, createRequire(from), []);
+  await new Loader().load(name, new Importer(from), []);
+}
+
+/** A file that asks for others. */
+class Importer {
+  readonly #folder: string;
+  /** made when it is used first: that takes as long as to look through a short file */
+  #require: NodeJS.Require | undefined;
+
+  constructor(readonly from: string) {
+    this.#folder = dirname(from.startsWith('file:') ? fileURLToPath(from) : from);
+  }
+
+  get require(): NodeJS.Require {
+    return (this.#require ??= createRequire(this.from));
+  }
+
+  /** Where a file that is named whole lies, without a look at the disk. @returns undefined for another name */
+  near(name: string): string | undefined {
+    return /^\.\.?\/.*\.c?js$/.test(name) ? join(this.#folder, name) : undefined;
+  }
+
+  /** @returns undefined where there is none */
+  resolve(name: string): string | undefined {
+    try {
+      return this.require.resolve(name);
+    } catch {
+      return undefined;
+    }
+  }
 }
 
 class Loader {
@@ -42,35 +76,34 @@ class Loader {
   readonly #known = new Map<string, boolean>();
 
   /** What needs others comes after them. @param above the files that lead to it @returns whether it is loaded now */
-  async load(name: string, require: NodeJS.Require, above: readonly string[]): Promise<boolean> {
-    const file = resolve(name, require);
+  async load(name: string, importer: Importer, above: readonly string[]): Promise<boolean> {
+    // most of what is asked for was loaded before
+    const file = this.#knows(importer.near(name)) === undefined ? importer.resolve(name) : importer.near(name);
     if (file === undefined) return false;
-    const known = this.#known.get(file) ?? (require.cache[file]?.loaded === true ? true : undefined);
+    const known = this.#knows(file);
     if (known !== undefined) return known;
     // Files that need each other have to be begun at the one that is needed first.
     if (above.includes(file)) return false;
-    const isLoaded = await this.#loadNeeds(file, [...above, file]) && await begin(file, require);
+    const isLoaded = await this.#loadNeeds(file, [...above, file]) && await begin(file, importer.require);
     this.#known.set(file, isLoaded);
     return isLoaded;
+  }
+
+  #knows(file: string | undefined): boolean | undefined {
+    return file === undefined ? undefined : this.#known.get(file) ?? (ownRequire.cache[file]?.loaded === true ? true : undefined);
   }
 
   async #loadNeeds(file: string, above: readonly string[]): Promise<boolean> {
     if (file.endsWith('.mjs')) return false;
     if (!isAbsolute(file) || !/\.c?js$/.test(file)) return true;
-    const text = await readFile(file, 'utf8');
+    await giveWay();
+    // Node reads it in the same way a moment later: by way of its threads it would take ten times as long
+    const text = readFileSync(file, 'utf8');
     if (ES_MODULE.test(text)) return false;
-    const require = createRequire(file);
+    const importer = new Importer(file);
     let areLoaded = true;
-    for (const [, , name = ''] of text.matchAll(REQUIRED)) areLoaded = await this.load(name, require, above) && areLoaded;
+    for (const [, , name = ''] of text.matchAll(REQUIRED)) areLoaded = await this.load(name, importer, above) && areLoaded;
     return areLoaded;
-  }
-}
-
-function resolve(name: string, require: NodeJS.Require): string | undefined {
-  try {
-    return require.resolve(name);
-  } catch {
-    return undefined;
   }
 }
 

@@ -19,11 +19,3 @@ await t.test('the SOAP library comes without its HTTP client', async (t) => {
   t.match(packages, /\/soap\/lib\/client\.js/);
   t.notMatch(packages, /\/(axios|axios-ntlm|undici|formidable|xml-crypto)\//);
 });
-
-for (const form of ['json', 'xml']) {
-  await t.test(`so does xen-api's ${form} form`, async (t) => {
-    const packages = await packagesAfter('xapi/rpc.js', `await ours.formOf('${form}');`);
-    t.match(packages, /\/make-error\//);
-    t.notMatch(packages, /\/undici\//);
-  });
-}

@@ -34,7 +34,7 @@ const { byRoom, verdict, withoutBundle } = await load<{
   byRoom(summary: Record<string, { lines: { total: number; covered: number } }>): Map<string, { total: number; covered: number }>;
   verdict(rooms: Map<string, { total: number; covered: number }>): { lines: string[]; missed: string[] };
 }>('coverage.js');
-const { commonJs } = await load<{ commonJs(text: string, importer: string): string }>('common-js.js');
+const { commonJs } = await load<{ commonJs(text: string, importer: string, isCommonJs: (name: string) => boolean): string }>('common-js.js');
 const { packageNames } = await load<{ packageNames(text: string): string[] }>('debian.js');
 
 await t.test('a file\'s result is tap\'s own summary', async (t) => {
@@ -144,13 +144,15 @@ import whole from "wake_on_lan";
 var url = import.meta.url;
 var later = () => import("./later-3.js");
 var package_ = () => import("bcrypt");
+var module = () => import("yargs");
+var any = (url2) => import(url2);
 export {
   url as default,
   later
 };
 //# sourceMappingURL=z.js.map
 `;
-  t.equal(commonJs(text, '../kit/import.js'), `const {
+  t.equal(commonJs(text, '../kit/import.js', (name) => name === 'bcrypt'), `const {
   a,
   b: c
 } = require("./x-1.js");
@@ -161,12 +163,14 @@ const v = require("valibot");
 const whole = require("wake_on_lan");
 var url = require("node:url").pathToFileURL(__filename).href;
 var later = () => Promise.resolve("./later-3.js").then(require);
-var package_ = () => require("../kit/import.js")("bcrypt");
+var package_ = () => Promise.resolve("bcrypt").then((name) => { const whole = require(name); return { ...whole, default: whole }; });
+var module = () => require("../kit/import.js")("yargs");
+var any = (url2) => require("../kit/import.js")(url2);
 module.exports = {
   default: url,
   later
 };
 //# sourceMappingURL=z.js.map
 `);
-  for (const strange of ['import x, { y } from "./z.js";', 'export * from "./z.js";', 'await 1;', 'import.meta.dirname;']) t.throws(() => commonJs(strange, './import.js'), { name: 'SyntaxError' }, strange);
+  for (const strange of ['import x, { y } from "./z.js";', 'export * from "./z.js";', 'await 1;', 'import.meta.dirname;']) t.throws(() => commonJs(strange, './import.js', () => false), { name: 'SyntaxError' }, strange);
 });

@@ -4,11 +4,9 @@ import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import type { TrustedAgent } from '../http/agents.js';
 import { ANSWER_LIMIT, collect, type HttpClient } from '../http/client.js';
 import { readRecords, type Pick, normalizeXml, readXmlRecords } from './records.js';
-import { createRequire } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';
-import type TheirXapiError from 'xen-api/_XapiError.mjs';
-import { loadInTurns, withStandIn } from '../../kit/in-turns.js';
 import { giveWay } from '../../kit/slices.js';
+import type TheirXapiError from 'xen-api/_XapiError.mjs';
 
 /** Bytes of the answer that holds all records of a class: some thousand VMs of up to 10 KB. */
 const RECORDS_LIMIT = 128 * 1024 * 1024;
@@ -133,9 +131,7 @@ const answering = (content: Buffer): Dispatcher => ({
 const urlOf = ({ protocol, hostname, port }: URL): { protocol: string; hostname: string; port: string; pathname: string } =>
   ({ protocol, hostname, port, pathname: '/' });
 
-/** xen-api's wire forms. They and what they build on are large, so that nobody loads them who has no pool. */
-
-export type Form = 'json' | 'xml';
+type Form = 'json' | 'xml';
 
 interface Forms {
   /** @returns what speaks one of the forms */
@@ -146,53 +142,12 @@ interface Forms {
 
 const loads: Partial<Record<Form, Promise<Forms>>> = {};
 
-/** The second form is for old hosts alone. */
-export const formOf = (form: Form): Promise<Forms> => (loads[form] ??= load(form));
+/** xen-api's wire forms, which nobody loads who has no pool. The second one is for old hosts alone. */
+const formOf = (form: Form): Promise<Forms> => (loads[form] ??= load(form));
 
 async function load(form: Form): Promise<Forms> {
   await turn();
-  const from = createRequire(import.meta.url).resolve('xen-api/transports/json-rpc.mjs');
-  return withStandIn('undici', from, { request }, async () => {
-    await loadInTurns('make-error', from);
-    await loadInTurns('json-rpc-protocol', from);
-    // what builds on the others comes last: Node looks through the text of each, and sets itself up for the first
-    await turn();
-    const { default: TheirError } = await import('xen-api/_XapiError.mjs');
-    await turn();
-    const { default: UnsupportedTransport } = await import('xen-api/transports/_UnsupportedTransport.mjs');
-    await turn();
-    const { default: create } = form === 'json' ? await import('xen-api/transports/json-rpc.mjs') : await import('xen-api/transports/xml-rpc.mjs');
-    await turn();
-    return { create, UnsupportedTransport, TheirError };
-  });
-}
-
-interface Question {
-  readonly dispatcher: Dispatcher;
-  readonly method: string;
-  readonly body: string;
-  readonly headers: Record<string, string>;
-}
-
-/**
- * Stands for undici's `request`, by far the largest part of what the forms bring: all that they use of
- * it is to ask a dispatcher, which is ours.
- */
-function request(url: URL, { dispatcher, method, body, headers }: Question): Promise<object> {
-  return new Promise((resolve, reject) => {
-    const answer = { statusCode: 0, headers: {} as Record<string, string>, chunks: [] as Buffer[] };
-    dispatcher.dispatch({ path: url.pathname, method, body, headers }, {
-      onConnect: () => undefined,
-      onHeaders: (status, rawHeaders) => {
-        answer.statusCode = status;
-        for (let at = 0; at < rawHeaders.length; at += 2) answer.headers[rawHeaders[at]!.toString('latin1')] = rawHeaders[at + 1]!.toString('latin1');
-        return true;
-      },
-      onData: (chunk) => answer.chunks.push(chunk) > 0,
-      onComplete: () => resolve({
-        statusCode: answer.statusCode, headers: answer.headers, body: { text: () => Promise.resolve(Buffer.concat(answer.chunks).toString('utf8')) },
-      }),
-      onError: reject,
-    });
-  });
+  const forms = form === 'json' ? await import('./json-form.js') : await import('./xml-form.js');
+  await turn();
+  return forms;
 }
