@@ -196,6 +196,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   }
 
   #reloaded(before: ZabbixOptions): void {
+    this.#contact.tellAgain();
     const { mode, account, server, 'proxy-name': proxyName } = this.#options;
     const isOther = proxyName !== before['proxy-name'] || server.join() !== before.server.join();
     if (isOther || account !== before.account) {

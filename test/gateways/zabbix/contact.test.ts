@@ -73,3 +73,17 @@ void t.test('any number of reasons is not kept', (t) => {
   t.equal(logged.length, 202);
   t.end();
 });
+
+void t.test('after a change of the table what goes wrong is told again', (t) => {
+  const { contact: one, logged } = contact();
+  one.failed('s', 'values', 'TLS came to nothing');
+  one.strange('10.0.0.5', 'TLS came to nothing');
+  one.tellAgain();
+  one.failed('s', 'values', 'TLS came to nothing');
+  one.strange('10.0.0.5', 'TLS came to nothing');
+  t.equal(logged.length, 4);
+  one.failed('s', 'values', 'TLS came to nothing');
+  one.strange('10.0.0.5', 'TLS came to nothing');
+  t.equal(logged.length, 4, 'and once');
+  t.end();
+});

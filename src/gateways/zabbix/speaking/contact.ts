@@ -43,7 +43,7 @@ export class Contact {
     this.#failed = 0;
   }
 
-  /** @param reason in words; told where it was not since all went well */
+  /** @param reason in words; told where it was not since all went well, or since the table has changed */
   failed(server: string, matter: Matter, reason: string): void {
     const { count, doubt, log } = this.#parts;
     count('failed');
@@ -58,6 +58,12 @@ export class Contact {
   /** The server is not asked that any more. */
   needless(matter: Matter): void {
     this.#faults?.delete(matter);
+  }
+
+  /** The table has changed: whoever changed it looks for what goes wrong now, so that is told again where it is the same. */
+  tellAgain(): void {
+    this.#told = [];
+    this.#toldStrange.clear();
   }
 
   /** Somebody has connected who never came to a request: it may be the server with another key, or anybody. */
