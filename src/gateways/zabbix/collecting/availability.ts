@@ -2,7 +2,7 @@ import type { PowerState } from '../../../drivers/driver.js';
 import type { Actor } from '../../../instances/actor.js';
 import { toArgoError } from '../../../kit/errors.js';
 import { Slices } from '../../../kit/slices.js';
-import { ROWS_A_WRITE } from '../../../kit/zabbix-collecting-limits.js';
+import { ROWS_A_WRITE, TOLD_ONCE_MORE } from '../../../kit/zabbix-collecting-limits.js';
 import type { ConfiguredHost, ProxyConfiguration } from '../../../protocols/zabbix/configuration.js';
 import type { AvailabilityRow } from '../../../protocols/zabbix/messages.js';
 import type { Outgoing } from '../contract.js';
@@ -18,24 +18,34 @@ export class Availability {
   readonly #outgoing: Pick<Outgoing, 'availability'>;
   readonly #silence: Silence;
   #configuration: ProxyConfiguration | undefined;
+  readonly #now: () => number;
   /** what was told of each interface */
   #told = new Map<number, Verdict>();
+  /** when all is told once more, by the clock that nobody sets; undefined: that was done */
+  #onceMore: number | undefined;
 
-  constructor(outgoing: Pick<Outgoing, 'availability'>, silence: Silence) {
+  /** @param now milliseconds by a clock that nobody sets; another in tests */
+  constructor(outgoing: Pick<Outgoing, 'availability'>, silence: Silence, now = () => performance.now()) {
     this.#outgoing = outgoing;
     this.#silence = silence;
+    this.#now = now;
   }
 
   /** All is told again: the server may have forgotten it. */
   configured(configuration: ProxyConfiguration): void {
     this.#configuration = configuration;
     this.#told = new Map();
+    this.#onceMore = this.#now() + TOLD_ONCE_MORE;
   }
 
   /** Tells what has changed. */
   async look(actor: Actor): Promise<void> {
     const configuration = this.#configuration;
     if (configuration === undefined) return;
+    if (this.#onceMore !== undefined && this.#now() >= this.#onceMore) {
+      this.#told = new Map();
+      this.#onceMore = undefined;
+    }
     const told = this.#told;
     const looks = new Looks(actor);
     const slices = new Slices();

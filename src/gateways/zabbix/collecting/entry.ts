@@ -1,4 +1,4 @@
-import { ITEM_FIRST_WITHIN, ITEM_SPREAD } from '../../../kit/zabbix-collecting-limits.js';
+import { ITEM_FIRST_WITHIN, ITEM_SPREAD, TOLD_ONCE_MORE } from '../../../kit/zabbix-collecting-limits.js';
 import type { ConfiguredHost, ConfiguredItem } from '../../../protocols/zabbix/configuration.js';
 import { ItemIntervalError, nextDue, parseInterval, type ItemInterval } from '../../../protocols/zabbix/item-interval.js';
 import { Pipeline } from '../../../protocols/zabbix/preprocessing/pipeline.js';
@@ -22,6 +22,8 @@ export class Entry {
   /** why it is unsupported, as was told last, and when */
   #toldFault: string | undefined;
   #toldAt = 0;
+  /** when all that was told of it since it is new is told once more, seconds; undefined: that was done */
+  #onceMore: number | undefined;
 
   /**
    * @param addresses of its host's interfaces, best first
@@ -58,16 +60,27 @@ export class Entry {
 
   /** When it is due for the first time: soon, but not all at once. @param now seconds */
   firstDue(now: number): number | undefined {
+    this.#onceMore = now + 1 + TOLD_ONCE_MORE / 1000;
     if (this.item.masterItemid !== undefined) return undefined;
     if (this.#interval === undefined) return now + 1;
     if (this.every === 0) return this.due(now);
     return now + 1 + hash(this.item.itemid) % Math.min(this.every, ITEM_FIRST_WITHIN);
   }
 
-  /** When it is due next. @param after seconds @returns undefined where it is not */
+  /** When it is due next: a new one of a long interval is once before. @param after seconds @returns undefined where it is not */
   due(after: number): number | undefined {
     if (this.#interval === undefined) return undefined;
-    return nextDue(this.#interval, String(this.#seed), after);
+    const next = nextDue(this.#interval, String(this.#seed), after);
+    if (next === undefined || this.#onceMore === undefined || after >= this.#onceMore || this.every * 1000 < TOLD_ONCE_MORE) return next;
+    return Math.min(next, this.#onceMore);
+  }
+
+  /** It is about to be told what came of it: what is not news is told, too, once after it was new. @param now seconds */
+  renew(now: number): void {
+    if (this.#onceMore === undefined || now < this.#onceMore) return;
+    this.#onceMore = undefined;
+    this.forgetTold();
+    this.pipeline?.forgetTold();
   }
 
   /** Notes of which provider its instance is. */

@@ -32,6 +32,7 @@ export class Outcomes {
   async take(entry: Entry, income: Income, ms: number, depth = 0): Promise<void> {
     // it has become another while it was read, also for those that depend on it
     if (entry.isGone) return;
+    entry.renew(ms / 1000);
     const outcome = worked(entry, income, ms);
     if (outcome.kind === 'error') return this.refuse(entry, outcome.error, ms);
     if (outcome.kind === 'discarded') return;
@@ -44,6 +45,7 @@ export class Outcomes {
 
   /** Tells why there is no value, where that is news. Items that depend on it stay as they are, as those of other proxies do. */
   refuse(entry: Entry, reason: string, ms: number): void {
+    entry.renew(ms / 1000);
     if (!entry.isNews(reason, performance.now(), ITEM_FAULT_AGAIN)) return;
     // the server does not know the last value for a good one any more: the next one is told even if it is the same
     entry.pipeline?.forgetTold();
