@@ -40,6 +40,8 @@ export const ZABBIX_RESULTS_SENT = 100;
 export const ZABBIX_RESULT_TEXT = 16 * 1024;
 /** Passive mode: from a connection to the end of its TLS handshake. */
 export const ZABBIX_REQUEST = 10_000;
+/** Passive mode: when no server has asked anything for so long, that is told. */
+export const ZABBIX_ABSENT = 120_000;
 /** Passive mode: a server that asked so much later than usual may have been started anew. */
 export const ZABBIX_SILENCE_LEAST = 2000;
 export const ZABBIX_SILENCE_TIMES = 3;

@@ -87,3 +87,18 @@ void t.test('after a change of the table what goes wrong is told again', (t) => 
   t.equal(logged.length, 4, 'and once');
   t.end();
 });
+
+void t.test('that no server asks is told, and that one does again', (t) => {
+  const { contact: one, logged, told } = contact();
+  one.absent();
+  t.match(logged, [/^warn no Zabbix server asks/]);
+  one.answered('s', 'request');
+  t.match(logged.at(-1), ANSWERS);
+  one.answered('s', 'request');
+  one.absent();
+  t.match(logged.at(-1), /^warn no Zabbix server asks .*"last":"20/);
+  one.answered('s', 'request');
+  t.match(logged.at(-1), ANSWERS);
+  t.same([logged.length, told.failed], [4, 0]);
+  t.end();
+});

@@ -29,7 +29,7 @@ interface Proxy extends Half {
 /** A proxy in passive mode that listens. */
 async function listening(
   t: Test,
-  { folder = scratch(t), serverVersion, tls }: { folder?: string; serverVersion?: string; tls?: TlsSettings | undefined } = {},
+  { folder = scratch(t), serverVersion, ...given }: { folder?: string; serverVersion?: string; tls?: TlsSettings | undefined; absentAfter?: number } = {},
 ): Promise<Proxy> {
   const parts = half(t, folder);
   const { sender, tasks, history, logged, values } = parts;
@@ -45,7 +45,9 @@ async function listening(
   const contact = new Contact({ log, count: () => undefined, doubt: () => sender.doubt() });
   const halfOpen = new HalfOpen();
   halfOpen.resize(8, 4);
-  const passive = new Passive({ history, sender, tasks, configurations, contact, log, halfOpen, tls: () => tls, serverVersion: () => serverVersion });
+  const passive = new Passive({
+    history, sender, tasks, configurations, contact, log, halfOpen, absentAfter: given.absentAfter, tls: () => given.tls, serverVersion: () => serverVersion,
+  });
   t.teardown(() => passive.stop());
   const server = createServer((socket) => passive.connected(socket, '127.0.0.1')).listen(0, '127.0.0.1');
   t.teardown(() => server.close());
@@ -208,3 +210,16 @@ for (const [what, tls] of [['say nothing', undefined], ['begin no TLS', { kind: 
     t.match(await ask(TASKS, SUCCESS), [{ version: '6.0.14' }]);
   });
 }
+
+await t.test('that no server asks is told, and so is one that asks again; strangers are none', async (t) => {
+  const { ask, logged, port } = await listening(t, { absentAfter: 500 });
+  const lines = (what: RegExp): number => logged.filter((line) => what.test(line)).length;
+  const [absent, answers] = [/^warn no Zabbix server asks/, /^info the Zabbix server answers/];
+  await until(() => lines(absent) === 1, WITHIN, 'the word that nobody asks');
+  connect(port, '127.0.0.1').on('error', () => undefined).end('GET / HTTP/1.0\r\n\r\n');
+  await until(() => lines(/came to nothing/) === 1, WITHIN, 'the word of a stranger');
+  t.equal(lines(answers), 0);
+  await ask(TASKS, SUCCESS);
+  await until(() => lines(answers) === 1, WITHIN, 'the word that one asks');
+  await until(() => lines(absent) === 2, WITHIN, 'the word that nobody asks any more');
+});

@@ -55,6 +55,12 @@ export class Contact {
     log('warn', 'the Zabbix server cannot be used', { server, reason });
   }
 
+  /** No server has asked anything for long, where it is the server that asks. */
+  absent(): void {
+    this.#faults = (this.#faults ?? new Set()).add('request');
+    this.#parts.log('warn', 'no Zabbix server asks', this.#lastAt === 0 ? {} : { last: new Date(this.#lastAt).toISOString() });
+  }
+
   /** The server is not asked that any more. */
   needless(matter: Matter): void {
     this.#faults?.delete(matter);

@@ -11,6 +11,7 @@ import { acceptSecure, type TlsSettings } from '../../../protocols/zabbix/tls.js
 import { VersionGuess, type Asked } from '../../../protocols/zabbix/version-guess.js';
 import { FIRST_VERSION } from '../../../protocols/zabbix/version.js';
 import type { History } from '../../../store/history.js';
+import { Absence } from './absence.js';
 import type { Configurations } from './configurations.js';
 import type { Contact } from './contact.js';
 import { KeptNote } from './kept-note.js';
@@ -26,6 +27,8 @@ interface PassiveParts {
   readonly log: Log;
   /** those that have asked nothing yet */
   readonly halfOpen: HalfOpen;
+  /** how long nobody may ask until that is told, milliseconds; other in tests */
+  readonly absentAfter?: number | undefined;
   /** as the table says now */
   tls(): TlsSettings | undefined;
   /** which version the server takes, where the table says it: `5.4` */
@@ -47,9 +50,11 @@ export class Passive {
   #versions: Promise<VersionGuess> | undefined;
   /** the table's version when that was made */
   #fixed: string | undefined;
+  readonly #absence: Absence;
 
   constructor(parts: PassiveParts) {
     this.#parts = parts;
+    this.#absence = new Absence(() => parts.contact.absent(), parts.absentAfter);
     this.#note = new KeptNote(parts.history, 'version');
   }
 
@@ -67,6 +72,7 @@ export class Passive {
 
   async stop(): Promise<void> {
     this.#aborter.abort();
+    this.#absence.stop();
     await Promise.all(this.#underWay);
   }
 
@@ -80,7 +86,10 @@ export class Passive {
       const socket = tls === undefined ? plain : await acceptSecure(plain, tls, ZABBIX_REQUEST, signal);
       socket.on('error', () => undefined);
       place.closeBy(() => socket.destroy());
-      const request = await this.#answer(socket, address, place, () => { isRequest = true; });
+      const request = await this.#answer(socket, address, place, () => {
+        isRequest = true;
+        this.#absence.heard();
+      });
       if (request !== undefined) contact.answered(address, 'request');
     } catch (error) {
       plain.destroy();
