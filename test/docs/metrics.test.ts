@@ -21,7 +21,7 @@ const RULES = fromRoot('docs/prometheus/argo-alerts.yml');
 const ELSEWHERE = [
   'argo_webhook_deliveries_total', 'argo_webhook_backlog',
   'argo_zabbix_values_total', 'argo_zabbix_dropped_values_total', 'argo_zabbix_exchanges_total', 'argo_zabbix_backlog', 'argo_zabbix_items', 'argo_zabbix_unsupported_items',
-  'argo_zabbix_tasks', 'argo_zabbix_last_contact_timestamp_seconds', 'argo_zabbix_upload_disabled',
+  'argo_zabbix_tasks', 'argo_zabbix_last_contact_timestamp_seconds', 'argo_zabbix_upload_disabled', 'argo_zabbix_waiting_values', 'argo_zabbix_skipped_values_total', 'argo_zabbix_clock_leaps_total',
   'argo_fleet_bus_up', 'argo_fleet_outbox', 'argo_fleet_site_up', 'argo_fleet_site_heard_timestamp_seconds', 'argo_fleet_site_clock_skew_seconds', 'argo_fleet_site_orders', 'argo_fleet_site_outbox',
 ];
 

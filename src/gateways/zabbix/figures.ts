@@ -21,6 +21,12 @@ export interface ProxyFigures {
   readonly items: number;
   /** commands under way, and results that the server has not acknowledged */
   readonly tasks: number;
+  /** values in memory that are not on the disk yet */
+  readonly waiting: number;
+  /** values that were not collected since the start */
+  readonly skipped: number;
+  /** how often the clock was set since the start */
+  readonly leaps: number;
 }
 
 interface Figures {
@@ -37,8 +43,8 @@ export function figuresIn(metrics: Metrics): Figures {
   let figures = known.get(metrics);
   if (figures === undefined) {
     const proxies = new Map<string, () => ProxyFigures>();
-    const gauge = (name: string, help: string, value: (figures: ProxyFigures) => number): void => {
-      metrics.collect('gauge', name, help, () => [...proxies].map(([gateway, read]): Sample => ({ labels: { gateway }, value: value(read()) })));
+    const figure = (kind: 'gauge' | 'counter', name: string, help: string, value: (figures: ProxyFigures) => number): void => {
+      metrics.collect(kind, name, help, () => [...proxies].map(([gateway, read]): Sample => ({ labels: { gateway }, value: value(read()) })));
     };
     figures = {
       proxies,
@@ -46,12 +52,15 @@ export function figuresIn(metrics: Metrics): Figures {
       dropped: metrics.counter('argo_zabbix_dropped_values_total', 'Values that a Zabbix server never gets.'),
       exchanges: metrics.counter('argo_zabbix_exchanges_total', 'Exchanges with a Zabbix server by how they ended.'),
     };
-    gauge('argo_zabbix_backlog', 'Values that a Zabbix server has still to get.', ({ backlog }) => backlog);
-    gauge('argo_zabbix_items', 'Items that a Zabbix server wants.', ({ items }) => items);
-    gauge('argo_zabbix_unsupported_items', 'Items that cannot be served.', ({ unsupported }) => unsupported);
-    gauge('argo_zabbix_tasks', 'Commands of a Zabbix server under way, and results that it has not acknowledged.', ({ tasks }) => tasks);
-    gauge('argo_zabbix_last_contact_timestamp_seconds', 'When a Zabbix server last answered.', ({ lastContact }) => lastContact);
-    gauge('argo_zabbix_upload_disabled', 'Whether a Zabbix server wants no values at this time.', ({ isUploadDisabled }) => Number(isUploadDisabled));
+    figure('gauge', 'argo_zabbix_backlog', 'Values that a Zabbix server has still to get.', ({ backlog }) => backlog);
+    figure('gauge', 'argo_zabbix_items', 'Items that a Zabbix server wants.', ({ items }) => items);
+    figure('gauge', 'argo_zabbix_unsupported_items', 'Items that cannot be served.', ({ unsupported }) => unsupported);
+    figure('gauge', 'argo_zabbix_tasks', 'Commands of a Zabbix server under way, and results that it has not acknowledged.', ({ tasks }) => tasks);
+    figure('gauge', 'argo_zabbix_last_contact_timestamp_seconds', 'When a Zabbix server last answered.', ({ lastContact }) => lastContact);
+    figure('gauge', 'argo_zabbix_upload_disabled', 'Whether a Zabbix server wants no values at this time.', ({ isUploadDisabled }) => Number(isUploadDisabled));
+    figure('gauge', 'argo_zabbix_waiting_values', 'Values in memory that are not on the disk yet.', ({ waiting }) => waiting);
+    figure('counter', 'argo_zabbix_skipped_values_total', 'Values that were not collected: their item was being read still, or too many waited for the disk.', ({ skipped }) => skipped);
+    figure('counter', 'argo_zabbix_clock_leaps_total', 'How often somebody set the clock.', ({ leaps }) => leaps);
     known.set(metrics, figures);
   }
   return figures;

@@ -241,8 +241,10 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   }
 
   #figures(): ProxyFigures {
+    const { unsupported, waiting, skipped, leaps } = this.#collecting.figures;
     return {
-      backlog: this.#buffer.backlog, unsupported: this.#collecting.figures.unsupported, lastContact: this.#contact.lastAt / 1000,
+      unsupported, waiting, skipped, leaps,
+      backlog: this.#buffer.backlog, lastContact: this.#contact.lastAt / 1000,
       isUploadDisabled: this.#sender.isUploadDisabled, items: this.#configurations.items, tasks: this.#tasks.size,
     };
   }

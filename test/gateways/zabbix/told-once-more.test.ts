@@ -46,7 +46,7 @@ void t.test('the same reason and the same value are told once more after an item
   ];
   const [refused, same, dependent] = entries as [Entry, Entry, Entry];
   const sink = new ValueSink(received, () => undefined);
-  const outcomes = new Outcomes({ sink, dependents: (itemid) => (itemid === 'same' ? [dependent] : []), skipped: () => undefined });
+  const outcomes = new Outcomes({ sink, dependents: (itemid) => (itemid === 'same' ? [dependent] : []), skipped: () => undefined, unserved: () => undefined });
   for (const entry of entries) entry.firstDue(NOW);
   for (const after of [1, 10, MORE + 1, MORE + 10, 2 * MORE, 5 * MORE]) {
     outcomes.refuse(refused, 'NO SUCH INSTANCE', (NOW + after) * 1000);

@@ -14,6 +14,7 @@ import { isNumeric, valueText, variantOf, type InstanceRow, type Served } from '
 import { Lanes } from './lanes.js';
 import { Outcomes } from './outcomes.js';
 import { Looks, type Silence } from './subjects.js';
+import { Unserved } from './unserved.js';
 import { ValueSink } from './value-sink.js';
 import { Wheel } from './wheel.js';
 
@@ -40,6 +41,8 @@ export interface CollectorFigures {
   readonly waiting: number;
   /** values that were not collected since the start: their item was being read still, or too many waited */
   readonly skipped: number;
+  /** how often the clock was set since the start */
+  readonly leaps: number;
 }
 
 /** Collects the values of items, each when it is due. */
@@ -50,6 +53,7 @@ export class Collector {
   readonly #lanes = new Lanes(ITEMS_AT_A_TIME, ITEM_DEADLINE);
   readonly #sink: ValueSink;
   readonly #outcomes: Outcomes;
+  readonly #unserved: Unserved;
   /** items whose values are made of another's, by that one */
   #dependents: ReadonlyMap<string, readonly Entry[]> = new Map();
   #timer: NodeJS.Timeout | undefined;
@@ -61,6 +65,7 @@ export class Collector {
   #steady = performance.now();
   #reading = 0;
   #skipped = 0;
+  #leaps = 0;
   #closed = false;
 
   constructor(parts: CollectorParts) {
@@ -68,14 +73,20 @@ export class Collector {
     this.#wall = this.#now();
     this.#wheel = new Wheel(this.#seconds());
     const sink = this.#sink = new ValueSink(parts.outgoing, parts.log);
-    this.#outcomes = new Outcomes({ sink, dependents: (itemid) => this.#dependents.get(itemid) ?? [], skipped: () => { this.#skipped += 1; } });
+    const unserved = this.#unserved = new Unserved(parts.log);
+    this.#outcomes = new Outcomes({
+      sink,
+      dependents: (itemid) => this.#dependents.get(itemid) ?? [],
+      skipped: () => { this.#skipped += 1; },
+      unserved: (entry, reason) => unserved.add(entry, reason),
+    });
     this.#sleep();
   }
 
   get figures(): CollectorFigures {
     let unsupported = 0;
     for (const { isUnsupported } of this.#entries.values()) if (isUnsupported) unsupported += 1;
-    return { items: this.#entries.size, unsupported, reading: this.#reading, waiting: this.#sink.waiting, skipped: this.#skipped };
+    return { items: this.#entries.size, unsupported, reading: this.#reading, waiting: this.#sink.waiting, skipped: this.#skipped, leaps: this.#leaps };
   }
 
   /** Collects what is configured from now on: by and by, since it may be very much. */
@@ -104,6 +115,7 @@ export class Collector {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#working;
+    this.#unserved.close();
     await this.#sink.close();
   }
 
@@ -208,6 +220,7 @@ export class Collector {
     const leap = wall - this.#wall - (steady - this.#steady);
     [this.#wall, this.#steady] = [wall, steady];
     if (Math.abs(leap) < COLLECTOR_CLOCK_LEAP) return;
+    this.#leaps += 1;
     this.#parts.log('info', 'the clock was set: items are scheduled anew', { ms: Math.round(leap) });
     const now = Math.floor(wall / 1000);
     this.#wheel.clear(now);

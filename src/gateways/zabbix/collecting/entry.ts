@@ -100,6 +100,11 @@ export class Entry {
     return hash(this.#provider) + own % Math.max(1, Math.min(Math.floor(this.every / 2), ITEM_SPREAD));
   }
 
+  /** Whether it was unsupported for this very reason when that was said last. */
+  isSaid(fault: string): boolean {
+    return this.#toldFault === fault;
+  }
+
   /** Whether to say that it is unsupported: it is news, or was said long ago. @param now milliseconds by a clock that nobody sets */
   isNews(fault: string, now: number, again: number): boolean {
     if (this.#toldFault === fault && now - this.#toldAt < again) return false;

@@ -14,6 +14,8 @@ interface OutcomesParts {
   dependents(itemid: string): readonly Entry[];
   /** of a dependent item: too many values wait already */
   skipped(): void;
+  /** an item has become unsupported, or is for another reason than before */
+  unserved(entry: Entry, reason: string): void;
 }
 
 /** Tells what came of reading items: works on their values first, and on those of the items that depend on them. */
@@ -46,7 +48,9 @@ export class Outcomes {
   /** Tells why there is no value, where that is news. Items that depend on it stay as they are, as those of other proxies do. */
   refuse(entry: Entry, reason: string, ms: number): void {
     entry.renew(ms / 1000);
+    const isOther = !entry.isGone && !entry.isSaid(reason);
     if (!entry.isNews(reason, performance.now(), ITEM_FAULT_AGAIN)) return;
+    if (isOther) this.#parts.unserved(entry, reason);
     // the server does not know the last value for a good one any more: the next one is told even if it is the same
     entry.pipeline?.forgetTold();
     this.#put(entry, ms, { value: reason, state: 1 });
