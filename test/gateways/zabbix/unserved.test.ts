@@ -14,14 +14,14 @@ void t.test('what people have to mend is in the log, many items in one line, eac
   const unserved = new Unserved((level, message, facts) => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`), 50);
   const sink = new ValueSink(new Received(), () => undefined);
   const outcomes = new Outcomes({ sink, dependents: () => [], skipped: () => undefined, unserved: (entry, reason) => unserved.add(entry, reason) });
-  const { items, hosts } = wanted({ items: Array.from({ length: 100 }, () => ({ key: 'argo.status' })) });
+  const { items, hosts } = wanted({ items: Array.from({ length: 100 }, () => ({ key: 'argo.status[s3cret]' })) });
   const entries = items.map((item) => new Entry(item, hosts.get(1)!, []));
   const refuse = (reason: string): void => entries.forEach((entry) => outcomes.refuse(entry, reason, Date.now()));
 
-  for (let round = 0; round < 3; round += 1) refuse('NO SUCH INSTANCE: lj');
+  for (let round = 0; round < 3; round += 1) refuse('NO SUCH INSTANCE: s3cret');
   await until(() => logged.length > 0, WITHIN, 'a line of the log');
-  t.match(logged, [/^warn items of Zabbix are not supported {"items":100,"item":"argo.status","host":"lj","reason":"NO SUCH INSTANCE: lj"}$/]);
-  for (const reason of ['NO SUCH INSTANCE: lj', 'WRONG STATE: lj is off', 'UNREACHABLE: demo']) refuse(reason);
+  t.match(logged, [/^warn items of Zabbix are not supported {"items":100,"item":"argo.status","itemid":"1","host":"lj","reason":"NO SUCH INSTANCE"}$/]);
+  for (const reason of ['NO SUCH INSTANCE: s3cret', 'WRONG STATE: lj is off', 'UNREACHABLE: demo']) refuse(reason);
   refuse('NOT ALLOWED');
   unserved.close();
   t.equal(logged.length, 2);

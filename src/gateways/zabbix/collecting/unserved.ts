@@ -8,7 +8,10 @@ import type { Entry } from './entry.js';
  */
 const TO_MEND = /^(?:NOT SUPPORTED|NOT ALLOWED|NO SUCH INSTANCE|AMBIGUOUS|USAGE)\b/;
 
-/** Says in the log that items are not supported, for those who do not look into Zabbix: many in one line, with the first of them. */
+/**
+ * Says in the log that items are not supported, for those who do not look into Zabbix: many in one line, with the first of them.
+ * Parameters of its key, and what the reason says of them, stay out: they may be the values of secret macros.
+ */
 export class Unserved {
   readonly #log: Log;
   readonly #gatheredFor: number;
@@ -24,10 +27,11 @@ export class Unserved {
 
   /** An item has become unsupported, or is for another reason than before. */
   add({ item, host }: Entry, reason: string): void {
-    if (!TO_MEND.test(reason)) return;
+    const [code] = TO_MEND.exec(reason) ?? [];
+    if (code === undefined) return;
     this.#count += 1;
     if (this.#count > 1) return;
-    this.#first = { item: item.key, host: host.host, reason };
+    this.#first = { item: item.key.replace(/\[.*/s, ''), itemid: item.itemid, host: host.host, reason: code };
     this.#timer = setTimeout(() => this.#tell(), this.#gatheredFor).unref();
   }
 
