@@ -10,8 +10,8 @@ export const ITEM_FIRST_WITHIN = 30;
 export const ITEM_SPREAD = 30;
 /** An item that stays unsupported for the same reason says so again after this. */
 export const ITEM_FAULT_AGAIN = 600_000;
-/** How long items that become unsupported are gathered for one line of the log. */
-export const UNSERVED_GATHERED = 60_000;
+/** How long items with which the same goes wrong are gathered for one line of the log. */
+export const ITEM_LINES_GATHERED = 60_000;
 /**
  * What was told of a new item or interface is told once more after this. A server before 6.4 hands them out from its database,
  * and drops what it is told of them, with a word of success, until it has read that itself: CacheUpdateFrequency, a minute.

@@ -11,10 +11,10 @@ import { Entry } from './entry.js';
 import { interfaceAddresses } from './interfaces.js';
 import type { Answer, PingAsker } from '../items/item-request.js';
 import { isNumeric, valueText, variantOf, type InstanceRow, type Served } from '../items/items.js';
+import { ItemLog } from './item-log.js';
 import { Lanes } from './lanes.js';
 import { Outcomes } from './outcomes.js';
 import { Looks, type Silence } from './subjects.js';
-import { Unserved } from './unserved.js';
 import { ValueSink } from './value-sink.js';
 import { Wheel } from './wheel.js';
 
@@ -53,7 +53,7 @@ export class Collector {
   readonly #lanes = new Lanes(ITEMS_AT_A_TIME, ITEM_DEADLINE);
   readonly #sink: ValueSink;
   readonly #outcomes: Outcomes;
-  readonly #unserved: Unserved;
+  readonly #itemLog: ItemLog;
   /** items whose values are made of another's, by that one */
   #dependents: ReadonlyMap<string, readonly Entry[]> = new Map();
   #timer: NodeJS.Timeout | undefined;
@@ -73,12 +73,12 @@ export class Collector {
     this.#wall = this.#now();
     this.#wheel = new Wheel(this.#seconds());
     const sink = this.#sink = new ValueSink(parts.outgoing, parts.log);
-    const unserved = this.#unserved = new Unserved(parts.log);
+    const itemLog = this.#itemLog = new ItemLog(parts.log);
     this.#outcomes = new Outcomes({
       sink,
       dependents: (itemid) => this.#dependents.get(itemid) ?? [],
       skipped: () => { this.#skipped += 1; },
-      unserved: (entry, reason) => unserved.add(entry, reason),
+      unserved: (entry, reason) => itemLog.unserved(entry, reason),
     });
     this.#sleep();
   }
@@ -115,7 +115,7 @@ export class Collector {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#working;
-    this.#unserved.close();
+    this.#itemLog.close();
     await this.#sink.close();
   }
 
@@ -240,7 +240,7 @@ export class Collector {
       const income = await this.#income(entry, looks, maxAge);
       await this.#outcomes.take(entry, income, this.#now());
     } catch (error) {
-      this.#parts.log('error', 'a value could not be worked on', { item: entry.item.key, host: entry.host.host, error: causeOf(toArgoError(error)) });
+      this.#itemLog.add('values for Zabbix could not be worked on', entry, { error: causeOf(toArgoError(error)) });
     } finally {
       entry.isBusy = false;
       this.#reading -= 1;
@@ -249,14 +249,14 @@ export class Collector {
 
   /** What goes into an item's steps; where it has none, in the words of its type. Never rejects. */
   async #income(entry: Entry, looks: Looks, maxAge: number | undefined): Promise<Income> {
-    const { served, item, host, pipeline } = entry;
+    const { served, item, pipeline } = entry;
     if (served.fault !== undefined) return { error: served.fault };
     try {
       const answer = await this.#answer(entry, served, looks, maxAge);
       return { value: pipeline === undefined ? valueText(answer, item.valueType) : variantOf(answer) };
     } catch (thrown) {
       const error = toArgoError(thrown);
-      if (error.phrase === 'INTERNAL ERROR') this.#parts.log('warn', 'an item could not be read', { item: item.key, host: host.host, error: causeOf(error) });
+      if (error.phrase === 'INTERNAL ERROR') this.#itemLog.add('items of Zabbix could not be read', entry, { error: causeOf(error) });
       return { error: error.message };
     }
   }

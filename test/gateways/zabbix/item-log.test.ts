@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Entry } from '../../../src/gateways/zabbix/collecting/entry.js';
 import { Outcomes } from '../../../src/gateways/zabbix/collecting/outcomes.js';
-import { Unserved } from '../../../src/gateways/zabbix/collecting/unserved.js';
+import { ItemLog } from '../../../src/gateways/zabbix/collecting/item-log.js';
 import { ValueSink } from '../../../src/gateways/zabbix/collecting/value-sink.js';
 import { until } from '../../support/until.js';
 import { arrange, Received, valueOf, wanted } from './rig.js';
@@ -11,9 +11,9 @@ const LINE = /^warn items of Zabbix are not supported/;
 
 void t.test('what people have to mend is in the log, many items in one line, each once for a reason', async (t) => {
   const logged: string[] = [];
-  const unserved = new Unserved((level, message, facts) => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`), 50);
+  const itemLog = new ItemLog((level, message, facts) => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`), 50);
   const sink = new ValueSink(new Received(), () => undefined);
-  const outcomes = new Outcomes({ sink, dependents: () => [], skipped: () => undefined, unserved: (entry, reason) => unserved.add(entry, reason) });
+  const outcomes = new Outcomes({ sink, dependents: () => [], skipped: () => undefined, unserved: (entry, reason) => itemLog.unserved(entry, reason) });
   const { items, hosts } = wanted({ items: Array.from({ length: 100 }, () => ({ key: 'argo.status[s3cret]' })) });
   const entries = items.map((item) => new Entry(item, hosts.get(1)!, []));
   const refuse = (reason: string): void => entries.forEach((entry) => outcomes.refuse(entry, reason, Date.now()));
@@ -23,9 +23,12 @@ void t.test('what people have to mend is in the log, many items in one line, eac
   t.match(logged, [/^warn items of Zabbix are not supported {"items":100,"item":"argo.status","itemid":"1","host":"lj","reason":"NO SUCH INSTANCE"}$/]);
   for (const reason of ['NO SUCH INSTANCE: s3cret', 'WRONG STATE: lj is off', 'UNREACHABLE: demo']) refuse(reason);
   refuse('NOT ALLOWED');
-  unserved.close();
+  itemLog.close();
   t.equal(logged.length, 2);
   t.match(logged[1], /"items":100,.*"reason":"NOT ALLOWED"/);
+  for (const entry of entries) itemLog.add('items of Zabbix could not be read', entry, { error: 'a fault of the driver' });
+  itemLog.close();
+  t.match(logged.slice(2), [/^warn items of Zabbix could not be read {"items":100,"item":"argo.status",.*"error":"a fault of the driver"}$/]);
   await sink.close();
 });
 
