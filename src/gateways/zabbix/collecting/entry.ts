@@ -60,19 +60,20 @@ export class Entry {
 
   /** When it is due for the first time: soon, but not all at once. @param now seconds */
   firstDue(now: number): number | undefined {
-    this.#onceMore = now + 1 + TOLD_ONCE_MORE / 1000;
+    const soon = now + 1 + hash(this.item.itemid) % Math.max(1, Math.min(this.every, ITEM_FIRST_WITHIN));
+    this.#onceMore = soon + TOLD_ONCE_MORE / 1000;
     if (this.item.masterItemid !== undefined) return undefined;
-    if (this.#interval === undefined) return now + 1;
-    if (this.every === 0) return this.due(now);
-    return now + 1 + hash(this.item.itemid) % Math.min(this.every, ITEM_FIRST_WITHIN);
+    return this.#interval !== undefined && this.every === 0 ? this.due(now) : soon;
   }
 
   /** When it is due next: a new one of a long interval is once before. @param after seconds @returns undefined where it is not */
   due(after: number): number | undefined {
-    if (this.#interval === undefined) return undefined;
+    const onceMore = this.#onceMore !== undefined && after < this.#onceMore ? this.#onceMore : undefined;
+    // why it has no interval is told twice
+    if (this.#interval === undefined) return onceMore;
     const next = nextDue(this.#interval, String(this.#seed), after);
-    if (next === undefined || this.#onceMore === undefined || after >= this.#onceMore || this.every * 1000 < TOLD_ONCE_MORE) return next;
-    return Math.min(next, this.#onceMore);
+    if (next === undefined || onceMore === undefined || this.every * 1000 < TOLD_ONCE_MORE) return next;
+    return Math.min(next, onceMore);
   }
 
   /** It is about to be told what came of it: what is not news is told, too, once after it was new. @param now seconds */
