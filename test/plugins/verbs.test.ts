@@ -144,6 +144,8 @@ await t.test('what rows of verbs must be like', async (t) => {
     [[], /must be a list/], ['a', /must be a list/], [null, /must be a list/], [[null], /no object/], [[verb('A b', {})], /no verb/], [[verb('a', {}), verb('a', {})], /two verbs of x are one/],
     [[verb('a', { right: 'anyone' as 'read' })], /the right of x a must be/], [[{ ...verb('a', {}), run: undefined }], /lacks run/], [[verb('a', { on: 'hosts' as 'provider' })], /must be on one of/],
     [[verb('a', { options: ['bogus' as 'json'] })], /the options of x/], [[{ ...verb('a', {}), rawWords: true }], /x a has rawWords/],
+    [[{ ...verb('a', {}), usages: 'x' }], /^the verb x a has usages, which this argo-server does not know; is usage meant\?$/],
   ] as const) t.match(fault(verbs), words);
   t.match(fault([verb('a', {})], { word: 'power' }), /names a set in grants/);
+  t.match(fault([verb('a', {})], { right: 'read' }), /^the command x has right, which/, 'its verbs have it');
 });

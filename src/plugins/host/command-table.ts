@@ -1,5 +1,6 @@
 import type { Log } from '../../kit/log.js';
 import { RIGHTS, type Right } from '../../instances/operation-table.js';
+import { keyFault } from './known-keys.js';
 import { OPTION_VALUES, type Command, type CommandRow, type Plugin, type Context, type Subject, type VerbRow } from './contract.js';
 
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;
@@ -43,6 +44,9 @@ const NO_VERBS: ReadonlyMap<string, LoadedCommand> = new Map<string, LoadedComma
 
 function loadCommand(command: unknown): LoadedCommand {
   if (typeof command !== 'object' || command === null) throw new Error('one of its commands is no object');
+  const { word } = command as Untyped;
+  const fault = keyFault(command, 'verbs' in command ? 'command with verbs' : 'command', typeof word === 'string' ? `the command ${word}` : 'one of its commands');
+  if (fault !== undefined) throw new Error(fault);
   return 'verbs' in command ? loadWithVerbs(command as Untyped & { readonly verbs: unknown }) : loadOne(command);
 }
 
@@ -76,6 +80,8 @@ function loadVerb(word: unknown, verb: unknown): { readonly row: VerbRow; readon
   if (typeof own !== 'string' || !WORD.test(own)) throw new Error(`"${String(own)}" is no verb`);
   const strange = NOT_OF_VERBS.find((key) => (verb as Untyped)[key] !== undefined);
   if (strange !== undefined) throw new Error(`${String(word)} ${own} has ${strange}, which a verb cannot have`);
+  const fault = keyFault(verb, 'verb', `the verb ${String(word)} ${own}`);
+  if (fault !== undefined) throw new Error(fault);
   const command = loadOne({ word, usage, help, right, on, options, words, run });
   if (OPEN_TO_ALL.includes(command.right)) throw new Error(`the right of ${command.word} ${own} must be one of ${RIGHTS.join(', ')}`);
   const { on: subject } = command;

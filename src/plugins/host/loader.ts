@@ -5,7 +5,9 @@ import type { Log } from '../../kit/log.js';
 import { Deadline } from '../../kit/deadline.js';
 import { PLUGIN_LOAD_TIMEOUT } from '../../kit/limits.js';
 import { CommandTable, loadCommands, type LoadedCommand } from './command-table.js';
+import { keyFault } from './known-keys.js';
 import { ownPlugins } from './own-plugins.js';
+import { syntaxPlace } from './syntax-place.js';
 
 /** Node strips the types of .ts files itself from 22.18 on; before that, authors compile them. */
 const EXTENSIONS = new Set(['.js', '.mjs', ...('typescript' in process.features && process.features.typescript ? ['.ts', '.mts'] : [])]);
@@ -38,6 +40,8 @@ function moduleFault({ options, open, defaults = {} }: Readonly<Record<'options'
   if ('type' in options) return 'options must not hold type, which every table has';
   if (typeof defaults !== 'object' || defaults === null) return 'defaults must be an object';
   // "30s" would be no pause at all between two listings
+  const strange = keyFault(defaults, 'defaults', 'defaults');
+  if (strange !== undefined) return strange;
   const wrong = Object.entries(defaults).find(([, value]) => value !== undefined && !(Number.isFinite(value) && (value as number) >= 1));
   return wrong && `defaults.${wrong[0]} must be a number, at least 1; times are in milliseconds`;
 }
@@ -114,7 +118,7 @@ export class PluginLoader {
   #contentOf(exported: unknown): Pick<Loaded, 'commands' | 'module'> {
     const kind = kindOf(exported);
     if (kind === undefined) return { commands: loadCommands(exported), module: undefined };
-    const fault = moduleFault(exported as Parameters<typeof moduleFault>[0]);
+    const fault = moduleFault(exported as Parameters<typeof moduleFault>[0]) ?? keyFault(exported as object, kind, `the ${kind}`);
     if (fault !== undefined) throw new Error(fault);
     return { commands: [], module: exported as object };
   }
@@ -129,12 +133,19 @@ export class PluginLoader {
       const module = await importWithin(PLUGIN_LOAD_TIMEOUT, `${pathToFileURL(file).href}?version=${version}`);
       return { name: file, version, ...this.#contentOf(module.default) };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (!this.#told.has(file)) this.#log('error', 'plugin cannot be loaded', { plugin: file, reason, keptFromBefore: before !== undefined, cause: error });
+      const isTold = this.#told.has(file);
       this.#told.set(file, version);
+      if (!isTold) this.#log('error', 'plugin cannot be loaded', { plugin: file, ...await faultOf(error, file), keptFromBefore: before !== undefined, cause: error });
       return before;
     }
   }
+}
+
+/** What is wrong with a file, and in which line where it is not JavaScript. */
+async function faultOf(error: unknown, file: string): Promise<{ readonly reason: string; readonly line?: number }> {
+  const reason = error instanceof Error ? error.message : String(error);
+  const line = error instanceof SyntaxError ? await syntaxPlace(file) : undefined;
+  return { reason, ...(line !== undefined && { line }) };
 }
 
 /** A module that waits for ever at its top level must not hold up the others. */
