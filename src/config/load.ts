@@ -1,9 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
-import { CONFIG_FILE_SIZE } from '../kit/limits.js';
 import { beginSlice, giveWay } from '../kit/slices.js';
 import type { Catalogues } from './catalogue.js';
 import type { AccountSettings, Config, EnrolmentSettings, FleetSettings, PlanSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
+import { readConfigFile } from './file.js';
 import type { FleetSurroundings } from './fleet.js';
 import { groupFault } from './group-words.js';
 import { Reader } from './reader.js';
@@ -152,20 +151,6 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
     ...(enrolment && { enrolment }),
     ...(fleet && { fleet }),
   };
-}
-
-/**
- * The text of a configuration file.
- * @throws ConfigError where it cannot be read
- */
-export function readConfigFile(file: string): string {
-  try {
-    const { size } = statSync(file);
-    if (size > CONFIG_FILE_SIZE) throw new Error('it is too large');
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError(file, [{ message: `cannot be read: ${(error as Error).message}` }]);
-  }
 }
 
 /** Reads and checks a configuration file. @throws ConfigError */

@@ -61,17 +61,9 @@ export const secretKey = (options: object, name: string): string => [`${name}-fi
 /** The keys by which a password can be given in a provider's table. */
 export const passwordEntries = secretEntries('password');
 
-const UNREADABLE: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EACCES: 'this user may not read it' };
-
 /** A secret from a file; one line end at its end does not count. @throws Error that names the file */
 export function readSecretFile(path: string): Secret {
-  try {
-    return new Secret(readRegularFile(path, SECRET_FILE_SIZE).toString().replace(/\r?\n$/, ''));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new Error(`${path} cannot be read: ${UNREADABLE[code] ?? message}`, { cause: error });
-  }
+  return new Secret(readRegularFile(path, SECRET_FILE_SIZE).toString().replace(/\r?\n$/, ''));
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Catalogues, TableFault } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
 import { ConfigError, parseDocument, type Warning } from '../config/document.js';
-import { loadConfig, readConfigFile } from '../config/load.js';
+import { readConfigFile } from '../config/file.js';
+import { loadConfig } from '../config/load.js';
 import { WEBHOOK_PREFIX } from '../config/webhooks.js';
 import type { EntranceOptions } from '../listening/options.js';
 import { readTls } from '../listening/tls-door.js';

@@ -1,7 +1,7 @@
 import type { FleetSettings } from '../config/config.js';
 import { ConfigError, parseDocument } from '../config/document.js';
 import { readFleetTable } from '../config/fleet.js';
-import { readConfigFile } from '../config/load.js';
+import { readConfigFile } from '../config/file.js';
 import { Reader } from '../config/reader.js';
 import { readSecret, type SecretOptions } from '../config/secret.js';
 import { checkBus } from '../fleet/admin/check.js';

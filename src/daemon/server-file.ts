@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import type { Catalogues } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
 import { replaceFile, withoutProvider, withProvider, type ProviderKeys } from '../config/edit.js';
-import { parseConfig, readConfigFile } from '../config/load.js';
+import { readConfigFile } from '../config/file.js';
+import { parseConfig } from '../config/load.js';
 import type { ServerConfiguration } from '../enrolment/desk.js';
 import { defaultStateDir } from './places.js';
 

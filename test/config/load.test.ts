@@ -238,12 +238,16 @@ await t.test('something has to listen', async (t) => {
 await t.test('files that cannot be read', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'argo-load-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
-  await t.rejects(loadConfig(join(folder, 'absent'), '/s'), { message: /absent: cannot be read: ENOENT/ });
-  await t.rejects(loadConfig(folder, '/s'), { message: /cannot be read/ });
+  await t.rejects(loadConfig(join(folder, 'absent'), '/s'), { message: /absent: cannot be read: there is no such file$/ });
+  await t.rejects(loadConfig(folder, '/s'), { message: `${folder}: is not a regular file` });
   const file = join(folder, 'big.conf');
   writeFileSync(file, '');
   truncateSync(file, 4 * 1024 * 1024 + 1);
   await t.rejects(loadConfig(file, '/s'), { message: /too large/ });
+  writeFileSync(file, Buffer.concat([Buffer.from('[server]\n# '), Buffer.from('Jörg', 'latin1'), Buffer.from('\n')]));
+  await t.rejects(loadConfig(file, '/s'), { message: `${file}:2:4: this is no UTF-8` });
+  writeFileSync(file, '\uFEFF[server]\nmax-line = 100 # \uFFFD\n');
+  t.equal((await loadConfig(file, '/s')).server.maxLine, 100, 'a byte order mark');
   writeFileSync(file, Buffer.from('[server]\r\nmax-line = 100\r\n'));
   t.equal((await loadConfig(file, '/s')).server.maxLine, 100, 'line ends of another system');
 });

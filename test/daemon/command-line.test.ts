@@ -184,7 +184,7 @@ await t.test('check', async (t) => {
   t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /argo-server\.conf:3:1: .*\/nonexistent\.pem/ }, 'of a gateway');
   writeFileSync(file, `[server]\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "${folder}/x.pem"\ntls-key = "${folder}/x.pem"\n`);
   t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /x\.pem.*cannot be used for TLS/ });
-  t.match(await argoServer(folder, ['check', '--config', join(folder, 'absent')]), { code: 1, stderr: /cannot be read: ENOENT/ });
+  t.match(await argoServer(folder, ['check', '--config', join(folder, 'absent')]), { code: 1, stderr: /absent: cannot be read: there is no such file/ });
 });
 
 await t.test('the example that is shipped is good', async (t) => {

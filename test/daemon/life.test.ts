@@ -134,7 +134,7 @@ await t.test('one port of several that is taken ends the whole', async (t) => {
 
 await t.test('addresses that are not ours, and files that are not there', async (t) => {
   t.match(await failure({ config: '[server]\nlisten = ["192.0.2.1:1"]\n' }), { exit: { code: 1 }, stderr: /this machine has no such address/ });
-  t.match(await failure({ args: ['--config', '/nonexistent.conf'] }), { exit: { code: 1 }, stderr: /argo-server: \/nonexistent\.conf: cannot be read: ENOENT/ });
+  t.match(await failure({ args: ['--config', '/nonexistent.conf'] }), { exit: { code: 1 }, stderr: /argo-server: \/nonexistent\.conf: cannot be read: there is no such file/ });
   t.match(await failure({ env: { ARGO_CONFIG: '/nonexistent.conf' } }), { exit: { code: 1 }, stderr: /\/nonexistent\.conf: cannot be read/ });
   t.match(await failure({ config: '[server]\nbogus = 1\n' }), { exit: { code: 1 }, stderr: /argo-server\.conf:\d+:\d+: unknown key bogus; there are listen, .*\n$/ });
   t.match(await failure({ config: '[server]\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "/nonexistent.pem"\ntls-key = "/nonexistent.pem"\n' }), { exit: { code: 1 }, stderr: /nonexistent\.pem/ });

@@ -149,7 +149,7 @@ await t.test('a file that is not good is refused as a whole', async (t) => {
   for (const [, host = '', number] of opened) await t.rejects(connect(Number(number), host), { code: 'ECONNREFUSED' }, 'what was opened in vain is closed again');
   t.match(await reload(good), /"reloaded"/, 'and a good one is taken');
   rmSync(join(daemon.folder, 'argo-server.conf'));
-  t.match(await hangUp(daemon, 8), /cannot be read: ENOENT.*reload refused/);
+  t.match(await hangUp(daemon, 8), /cannot be read: there is no such file.*reload refused/);
   t.same((await steve.ask('status lj')).body, ['on']);
 });
 

@@ -56,7 +56,7 @@ await t.test('a container of it', { skip: lacksRoot(...PODMAN_PROGRAMS) }, async
   await t.test('a configuration that is to be run is looked at; a folder without one is an error', async (t) => {
     t.match(await podman.must('podman run --rm --volume argo-etc:/etc/argo-server argo-server check'), /is good/);
     const empty = await podman.run('folder=$(mktemp -d); chown 10001 "$folder"; podman run --rm --volume "$folder:/etc/argo-server" argo-server; code=$?; rmdir "$folder"; exit $code');
-    t.match(empty, { code: 1, stdout: '', stderr: `${CONF}: cannot be read: ENOENT` });
+    t.match(empty, { code: 1, stdout: '', stderr: `${CONF}: cannot be read: there is no such file` });
   });
 
   await t.test('a server that hangs is unhealthy, and healthy when it goes on', async (t) => {

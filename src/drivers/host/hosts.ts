@@ -102,7 +102,7 @@ function readHostsFile(file: string): HostsFile {
   try {
     return parseHostsFile(file, readRegularFile(file, FILE_SIZE).toString());
   } catch (error) {
-    throw new ArgoError('FAILED', `${file} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new ArgoError('FAILED', (error as Error).message, { cause: error });
   }
 }
 

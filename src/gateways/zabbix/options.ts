@@ -139,9 +139,8 @@ function reading<T>(given: ZabbixOptions, key: FileKey, use: (content: string) =
   try {
     return use(readRegularFile(path, CONFIG_FILE_SIZE).toString());
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (error instanceof ZabbixError) throw new KeyFault(key, `${path}: ${message}`);
-    throw new KeyFault(key, code === undefined ? message : `${path}: cannot be read (${code})`);
+    const { message } = error as Error;
+    throw new KeyFault(key, error instanceof ZabbixError ? `${path}: ${message}` : message);
   }
 }
 
