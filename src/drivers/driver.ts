@@ -236,6 +236,8 @@ export interface Driver {
    * some age, and never twice at the same time.
    */
   sample?(signal: AbortSignal): Promise<ReadonlyMap<string, Sample>>;
+  /** Which readings a sample may have: for others none is taken. Left out: any. */
+  readonly sampled?: readonly (keyof Sample)[];
   /** The hypervisor's log. May come and go: it is looked at when it is asked for. */
   dmesg?: ((signal: AbortSignal) => Promise<string>) | undefined;
   /** what can be done with its host beyond the power of machines */

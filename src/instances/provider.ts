@@ -144,7 +144,7 @@ export class Provider implements Owner {
    */
   read<T>(question: Question<T>, open?: LinkedList<Asking>): Promise<T> {
     if (this.#over) return Promise.reject(this.#gone());
-    if (question.maxAge !== undefined && this.#driver.sample && !question.isWork) return this.#sampled(question, question.maxAge, open);
+    if (question.maxAge !== undefined && this.#isSampled(question)) return this.#sampled(question, question.maxAge, open);
     return this.#readings.ask(question, open);
   }
 
@@ -156,6 +156,11 @@ export class Provider implements Owner {
   /** A machine was told something: what was read of it before holds no longer. */
   changed(id: string): void {
     this.#readings.changed(id);
+  }
+
+  #isSampled({ name, isWork }: Question): boolean {
+    const { sample, sampled } = this.#driver;
+    return sample !== undefined && !isWork && (sampled === undefined || sampled.includes(name as keyof Values));
   }
 
   /** From what the driver reads of all machines at once, where it has that reading; else asked for singly. */

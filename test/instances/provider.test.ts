@@ -164,6 +164,10 @@ void t.test('who takes an answer of some age is served by one sample of all mach
   provider.changed('');
   t.equal(await provider.read(work), 'figures');
   t.equal(samples, 2, 'work beyond power has nothing of it');
+  Object.assign(driver, { sampled: ['rx'] });
+  provider.changed('');
+  t.equal(await aged('b'), 'paused');
+  t.equal(samples, 2, 'nor is one taken for what no sample has');
   await provider.close(0);
 });
 

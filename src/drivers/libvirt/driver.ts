@@ -3,7 +3,7 @@ import { DomainState, Lifecycle, ListFlag, StoppedDetail } from '../../protocols
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, parseUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
 import { parseLibvirtUri, type LibvirtUri } from '../../protocols/libvirt/uri.js';
-import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, Machine, PowerState, Sample, Sighting } from '../driver.js';
 import type { ProviderAbilities } from '../management/contract.js';
 import type { Destination } from '../management/machine.js';
 import { hypervisorOf, type Hypervisor, type VmContext } from './context.js';
@@ -23,6 +23,7 @@ import { networkOf, type NetworkOptions } from './management/network.js';
 import { DomainUses } from './management/uses.js';
 import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
+import { DomainSamples, SAMPLED } from './sample.js';
 import { toPowerState } from './states.js';
 import { inOrder } from '../../kit/text.js';
 
@@ -34,6 +35,7 @@ const ENDS: Readonly<Record<number, End>> = { [StoppedDetail.MIGRATED]: 'migrate
 /** One libvirt as a provider. */
 export class LibvirtDriver implements Driver {
   readonly abilities: ProviderAbilities;
+  readonly sampled = SAMPLED;
   readonly #host: DriverHost;
   readonly #migration: MigrationOptions;
   readonly #uri: LibvirtUri;
@@ -41,6 +43,7 @@ export class LibvirtDriver implements Driver {
   readonly #connection: LibvirtConnection;
   readonly #transport: Transport;
   readonly #runs = new RunLog();
+  readonly #samples: DomainSamples;
   readonly #management: ManagementContext;
   readonly #templates: TemplatesContext | undefined;
   #closed = false;
@@ -67,6 +70,7 @@ export class LibvirtDriver implements Driver {
       },
       areShared: this.#hypervisor.shared,
     });
+    this.#samples = new DomainSamples({ connection: this.#connection, hypervisor: this.#hypervisor, runs: this.#runs });
     const { commands } = this.#transport;
     const uses = new DomainUses(this.#connection);
     const onHost = hostAbilities(commands, this.#connection, this.#hypervisor, uses);
@@ -113,6 +117,10 @@ export class LibvirtDriver implements Driver {
     } finally {
       this.#fresher = undefined;
     }
+  }
+
+  sample(signal: AbortSignal): Promise<ReadonlyMap<string, Sample>> {
+    return this.#samples.take(signal);
   }
 
   async close(signal: AbortSignal): Promise<void> {

@@ -1,11 +1,12 @@
 import type { LibvirtClient } from '../../../protocols/libvirt/client.js';
-import { DomainState, StatsType, STATS_NOWAIT } from '../../../protocols/libvirt/constants.js';
+import { DomainState, StatsType } from '../../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain, type DomainStatsRecord } from '../../../protocols/libvirt/types.js';
 import { present } from '../../../kit/present.js';
 import { SharedSample } from '../../management/shared-sample.js';
 import type { GuestFigures, Statistics } from '../../management/statistics.js';
 import type { LibvirtConnection } from '../connection.js';
+import { cpuMarkOf, cpuPercentOf, each, statsOf, sum, whole, type CpuMark, type Fields } from '../domain-figures.js';
 
 /** Figures of all guests of one libvirt, by one call. */
 
@@ -17,25 +18,13 @@ const LIMIT = 20_000;
 
 const WANTED = StatsType.STATE | StatsType.CPU_TOTAL | StatsType.BALLOON | StatsType.VCPU | StatsType.INTERFACE | StatsType.BLOCK;
 
-/** How libvirt says that it does not know a flag, or has no such figures. */
-const LACKING: ReadonlySet<number> = new Set([ErrorCode.INVALID_ARG, ErrorCode.NO_SUPPORT]);
-
-type Fields = DomainStatsRecord['fields'];
-
-/** CPU time of one run of a domain at some moment. */
-interface Mark {
-  readonly run: number;
-  readonly cpuTime: bigint;
-  readonly at: number;
-}
-
 export class GuestStatistics {
   readonly #connection: LibvirtConnection;
   /** whether its machines are containers, whose memory in use libvirt sees by itself */
   readonly #isOfContainers: boolean;
   readonly #sample = new SharedSample((signal) => this.#read(signal), { freshFor: FRESH, limit: LIMIT });
   /** of the answer before, by uuid */
-  #marks: ReadonlyMap<string, Mark> = new Map();
+  #marks: ReadonlyMap<string, CpuMark> = new Map();
 
   constructor(connection: LibvirtConnection, isOfContainers: boolean) {
     this.#connection = connection;
@@ -48,14 +37,13 @@ export class GuestStatistics {
   async #read(signal: AbortSignal): Promise<readonly GuestFigures[]> {
     const records = await this.#connection.use('reads', signal, (client) => readRecords(client, this.#isOfContainers, signal));
     const at = performance.now();
-    const marks = new Map<string, Mark>();
-    const figures = records.map(({ domain, fields }) => {
+    const marks = new Map<string, CpuMark>();
+    const figures = records.map((record) => {
+      const { domain, fields } = record;
       const id = formatUuid(domain.uuid);
-      // Of one that is off, libvirt may tell a time that is none of its own.
-      const cpuTime = domain.id < 0 ? undefined : whole(fields, 'cpu.time');
-      const mark = cpuTime === undefined ? undefined : { run: domain.id, cpuTime, at };
+      const mark = cpuMarkOf(record, at);
       if (mark !== undefined) marks.set(id, mark);
-      return { ...figuresOf(id, fields, domain.id >= 0), ...timesOf(mark, this.#marks.get(id), whole(fields, 'vcpu.current')) };
+      return { ...figuresOf(id, fields, domain.id >= 0), ...timesOf(mark, this.#marks.get(id), fields) };
     });
     this.#marks = marks;
     return figures;
@@ -63,13 +51,8 @@ export class GuestStatistics {
 }
 
 /** CPU time, and per cent of its CPUs since the answer before, within one run of it. */
-function timesOf(now: Mark | undefined, before: Mark | undefined, vcpus: bigint | undefined): Pick<GuestFigures, 'cpuTime' | 'cpuPercent'> {
-  if (now === undefined) return {};
-  const { cpuTime } = now;
-  if (before === undefined || before.run !== now.run || vcpus === undefined || vcpus === 0n) return { cpuTime };
-  const available = (now.at - before.at) * 1e6 * Number(vcpus);
-  return { cpuTime, cpuPercent: Math.min(100, Math.max(0, (Number(cpuTime - before.cpuTime) / available) * 100)) };
-}
+const timesOf = (now: CpuMark | undefined, before: CpuMark | undefined, fields: Fields): Pick<GuestFigures, 'cpuTime' | 'cpuPercent'> =>
+  (now === undefined ? {} : present<Pick<GuestFigures, 'cpuTime' | 'cpuPercent'>>({ cpuTime: now.cpuTime, cpuPercent: cpuPercentOf(now, before, fields) }));
 
 function figuresOf(id: string, fields: Fields, isOn: boolean): GuestFigures {
   const vcpus = whole(fields, 'vcpu.current');
@@ -102,35 +85,14 @@ function usedOf(fields: Fields): bigint | undefined {
   return all === undefined || free === undefined || free > all ? undefined : all - free;
 }
 
-function whole(fields: Fields, name: string): bigint | undefined {
-  const value = fields.get(name);
-  return typeof value === 'string' || value === undefined ? undefined : BigInt(Math.trunc(Number(value)));
-}
-
 function kib(fields: Fields, name: string): bigint | undefined {
   const value = whole(fields, name);
   return value === undefined ? undefined : value * KIB;
 }
 
-/** `net.0`, `net.1`, …: as many as `net.count` says; the number of one may be missing, its fields then too. */
-const each = (fields: Fields, kind: 'net' | 'block'): string[] =>
-  Array.from({ length: Number(whole(fields, `${kind}.count`) ?? 0n) }, (_, index) => `${kind}.${index}`);
-
-/** Of all its interfaces; undefined where libvirt counts none of them. */
-function sum(fields: Fields, name: string): bigint | undefined {
-  const counted = each(fields, 'net').map((prefix) => whole(fields, `${prefix}.${name}`)).filter((bytes) => bytes !== undefined);
-  return counted.length === 0 ? undefined : counted.reduce((total, bytes) => total + bytes, 0n);
-}
-
 async function readRecords(client: LibvirtClient, isOfContainers: boolean, signal: AbortSignal): Promise<DomainStatsRecord[]> {
-  // A guest that hangs must not keep the figures of all others; libvirt before 4.5 cannot leave it out.
-  for (const how of [STATS_NOWAIT, 0]) {
-    try {
-      return await client.domainStats(WANTED, how, signal);
-    } catch (error) {
-      if (!(error instanceof LibvirtError) || !LACKING.has(error.code)) throw error;
-    }
-  }
+  const records = await statsOf(client, WANTED, signal);
+  if (records !== undefined) return records;
   const domains = await client.domains(0, signal);
   return (await Promise.all(domains.map((domain) => infoOf(client, domain, isOfContainers, signal)))).filter((record) => record !== undefined);
 }
