@@ -5,7 +5,7 @@ import { formatUuid, type DomainStatsRecord } from '../../protocols/libvirt/type
 import type { Sample } from '../driver.js';
 import type { LibvirtConnection } from './connection.js';
 import type { Hypervisor } from './context.js';
-import { cpuMarkOf, cpuPercentOf, statsOf, sum, whole, type CpuMark } from './domain-figures.js';
+import { cpuMarkOf, cpuPercentOf, statsOf, sum, whole, type CpuMark, type Fields } from './domain-figures.js';
 import type { RunLog } from './run-log.js';
 import { toPowerState } from './states.js';
 
@@ -36,7 +36,7 @@ export class DomainSamples {
     this.#parts = parts;
   }
 
-  /** As Driver.sample has it. A domain that is busy, or off, lacks what is then asked of it alone, with the reason why there is none. */
+  /** As Driver.sample has it. What a domain that is busy or off lacks is asked of it alone, where it is wanted. */
   async take(signal: AbortSignal): Promise<ReadonlyMap<string, Sample>> {
     if (this.#isLacking) return new Map();
     const { connection, hypervisor } = this.#parts;
@@ -62,8 +62,8 @@ export class DomainSamples {
     return present<Sample>({
       status,
       uptime: this.#parts.runs.uptime(id, domain.id),
-      rx: sum(fields, 'rx.bytes'),
-      tx: sum(fields, 'tx.bytes'),
+      rx: trafficOf(fields, 'rx.bytes'),
+      tx: trafficOf(fields, 'tx.bytes'),
       load: this.#loadOf(id, record, at, marks),
     });
   }
@@ -80,6 +80,9 @@ export class DomainSamples {
     return cpuPercent === undefined ? undefined : { cpuPercent };
   }
 }
+
+/** As when it is asked singly: one without an interface, or whose interfaces the host does not count, has none. */
+const trafficOf = (fields: Fields, name: string): bigint | undefined => (whole(fields, 'net.count') === undefined ? undefined : sum(fields, name) ?? 0n);
 
 /** Those from whose image the next start would resume. */
 const savedIn = async (client: LibvirtClient, signal: AbortSignal): Promise<ReadonlySet<string>> =>

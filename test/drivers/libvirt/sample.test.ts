@@ -26,6 +26,8 @@ async function open(t: Test, scheme = 'qemu') {
   return { daemon, sample: () => driver.sample!(soon()) };
 }
 
+const NETS = [['net.count', 2], ['net.0.rx.bytes', 10], ['net.0.tx.bytes', 20], ['net.1.rx.bytes', 5], ['net.1.tx.bytes', 7]];
+
 function answer(daemon: FakeDaemon, cpuTime: () => number): void {
   daemon.override = (call, peer) => {
     if (call.procedure !== STATS) return false;
@@ -34,7 +36,7 @@ function answer(daemon: FakeDaemon, cpuTime: () => number): void {
       const isOn = domain.id >= 0;
       const given: [string, number][] = [
         ['state.state', isOn ? RUNNING : SHUTOFF], ['state.reason', 1], ['cpu.time', cpuTime()], ['vcpu.current', 2],
-        ['net.count', 2], ['net.0.rx.bytes', 10], ['net.0.tx.bytes', 20], ['net.1.rx.bytes', 5], ['net.1.tx.bytes', 7],
+        ...(domain.name === 'd2' ? [['net.count', 0]] : NETS) as [string, number][],
       ];
       writeDomain(writer, domain).int(given.length);
       for (const [name, value] of given) writer.string(name).int(4).int(0).int(value);
@@ -53,6 +55,7 @@ await t.test('one call tells of all of them; of one that is off its state alone'
   t.equal(first.size, COUNT);
   t.same(first.get(idOf(1)), { status: 'on', rx: 15n, tx: 27n }, 'a load needs two of them, an uptime a start that was seen');
   t.same(first.get(idOf(2)), { status: 'off' });
+  t.same(first.get(idOf(3)), { status: 'on', rx: 0n, tx: 0n }, 'one without interfaces');
   now = 1000;
   cpuTime += 500_000_000;
   t.same((await sample()).get(idOf(1))!.load, { cpuPercent: 25 }, 'half a second of two CPUs in one');
