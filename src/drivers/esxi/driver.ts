@@ -3,7 +3,7 @@ import { Slices } from '../../kit/slices.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
 import { textOf } from '../../protocols/vim/value.js';
-import type { Driver, DriverHost, Machine, PowerState, Sighting, Sightings } from '../driver.js';
+import type { Driver, DriverHost, Machine, PowerState, Sample, Sighting, Sightings } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterEntry } from '../host/roster.js';
 import { credentialsOf, passwordTrust } from '../tls/options.js';
 import type { EsxiOptions } from './context.js';
@@ -12,6 +12,7 @@ import { Maintenance, type HostContext } from './host-power.js';
 import { createHost } from './host.js';
 import { Inventory, type Listener } from './inventory.js';
 import { HOST_UUID, hostUuid, IS_TEMPLATE, isConnectedHost, isHost, objectName, PATHS, PATHS_WITH_VAPPS, vAppId, VM_UUID, vmId, wakingMac, type Item } from './items.js';
+import { sampleAll, SAMPLED } from './sample.js';
 import { createVApp, isVApp, vAppName, vAppState } from './vapp.js';
 import { Vm } from './vm.js';
 import { inOrder } from '../../kit/text.js';
@@ -30,6 +31,7 @@ const stateOf = (item: Item): PowerState => (isVApp(item) ? vAppState(item.prope
 
 /** One vCenter, or one ESXi host, as a provider. */
 export class EsxiDriver implements Driver {
+  readonly sampled = SAMPLED;
   readonly #host: DriverHost;
   readonly #context: HostContext;
   readonly #hosts: HostRoster;
@@ -75,6 +77,10 @@ export class EsxiDriver implements Driver {
     await turn();
     await this.#context.inventory.fill(signal);
     await turn();
+  }
+
+  sample(signal: AbortSignal): Promise<ReadonlyMap<string, Sample>> {
+    return sampleAll(this.#context, signal);
   }
 
   async close(signal: AbortSignal): Promise<void> {

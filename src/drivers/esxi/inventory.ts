@@ -3,7 +3,7 @@ import { Slices } from '../../kit/slices.js';
 import { entryOf } from '../../kit/tables.js';
 import { isAbort, within } from '../../kit/within.js';
 import { isFault, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
-import { endlessPages, MOST_PAGES, readProperties, Watch, type ObjectUpdate, type PathsByType, type Properties } from '../../protocols/vim/properties.js';
+import { endlessPages, MOST_PAGES, readProperties, Watch, type ObjectUpdate, type FoundObject, type PathsByType, type Properties } from '../../protocols/vim/properties.js';
 import type { VimSession } from '../../protocols/vim/session.js';
 import type { Ref } from '../../protocols/vim/value.js';
 import { Item, PATHS } from './items.js';
@@ -113,6 +113,11 @@ export class Inventory {
   /** By the name that the server has for it (vm-42). */
   item(name: string): Item | undefined {
     return this.#items.get(name);
+  }
+
+  /** Other properties of all that there is; of nothing, where it is not current. @param paths by the type of object @throws what the server says */
+  async readAll(paths: PathsByType, signal: AbortSignal): Promise<ReadonlyMap<string, FoundObject>> {
+    return this.isCurrent && this.#watch !== undefined ? this.#watch.readAll(signal, paths) : new Map();
   }
 
   /**

@@ -12,8 +12,10 @@ import type { Item } from './items.js';
 const MIB = 1024n * 1024n;
 const KIB = 1024n;
 
+export const STATE_PATHS = ['runtime.powerState', 'runtime.connectionState'] as const;
+
 export async function readState(context: Context, item: Item, id: string, signal: AbortSignal): Promise<PowerState> {
-  return vmState(await askVm(context, item, id, ['runtime.powerState', 'runtime.connectionState'], signal));
+  return vmState(await askVm(context, item, id, STATE_PATHS, signal));
 }
 
 /** The time of power on, and how often the guest has come up since: a reset leaves the first as it is. */
@@ -22,11 +24,19 @@ export async function readBootMark(context: Context, item: Item, id: string, sig
   return `${booted instanceof Date ? booted.toISOString() : 'off'}.${item.boots}`;
 }
 
+export const UPTIME_PATH = 'summary.quickStats.uptimeSeconds';
+
+/** Of a running machine, in seconds; undefined where vSphere does not tell it. */
+export function uptimeIn(properties: Properties): number | undefined {
+  const told = numberOf(properties.get(UPTIME_PATH));
+  return told !== undefined && told > 0 ? told : undefined;
+}
+
 export async function readUptime(context: Context, item: Item, id: string, signal: AbortSignal): Promise<number> {
-  const now = await askVm(context, item, id, ['runtime.powerState', 'runtime.connectionState', 'runtime.bootTime', 'summary.quickStats.uptimeSeconds'], signal);
+  const now = await askVm(context, item, id, [...STATE_PATHS, 'runtime.bootTime', UPTIME_PATH], signal);
   requireOn(now);
-  const told = numberOf(now.get('summary.quickStats.uptimeSeconds'));
-  if (told !== undefined && told > 0) return told;
+  const told = uptimeIn(now);
+  if (told !== undefined) return told;
   const booted = now.get('runtime.bootTime');
   if (!(booted instanceof Date)) throw new ArgoError('NOT SUPPORTED', 'vSphere does not tell since when it runs');
   const { session } = context;
@@ -37,14 +47,21 @@ export function requireOn(properties: Properties): void {
   if (vmState(properties) !== 'on') throw new ArgoError('WRONG STATE', 'it is not running');
 }
 
-/** The share of what it may use of its host's processors (VirtualMachineQuickStats, MHz). */
+export const LOAD_PATHS = ['runtime.maxCpuUsage', 'summary.quickStats.overallCpuUsage'] as const;
+
+/** The share of what a running machine may use of its host's processors (VirtualMachineQuickStats, MHz). */
+export function loadIn(properties: Properties): Load | undefined {
+  const used = numberOf(properties.get('summary.quickStats.overallCpuUsage'));
+  const most = numberOf(properties.get('runtime.maxCpuUsage'));
+  return used === undefined || most === undefined || most <= 0 ? undefined : { cpuPercent: Math.min(100, (used / most) * 100) };
+}
+
 export async function readLoad(context: Context, item: Item, id: string, signal: AbortSignal): Promise<Load> {
-  const now = await askVm(context, item, id, ['runtime.powerState', 'runtime.connectionState', 'runtime.maxCpuUsage', 'summary.quickStats.overallCpuUsage'], signal);
+  const now = await askVm(context, item, id, [...STATE_PATHS, ...LOAD_PATHS], signal);
   requireOn(now);
-  const used = numberOf(now.get('summary.quickStats.overallCpuUsage'));
-  const most = numberOf(now.get('runtime.maxCpuUsage'));
-  if (used === undefined || most === undefined || most <= 0) throw new ArgoError('NOT SUPPORTED', 'vSphere does not tell its load');
-  return { cpuPercent: Math.min(100, (used / most) * 100) };
+  const load = loadIn(now);
+  if (load === undefined) throw new ArgoError('NOT SUPPORTED', 'vSphere does not tell its load');
+  return load;
 }
 
 /** Its addresses as VMware Tools tell them; none without those. */
@@ -157,7 +174,7 @@ const counters = new WeakMap<Context, ReadonlyMap<string, number>>();
 
 /** Bytes received or sent in the last hour, or since it was started where that is less. */
 export async function readTraffic(context: Context, item: Item, id: string, side: 'rx' | 'tx', signal: AbortSignal): Promise<bigint> {
-  requireOn(await askVm(context, item, id, ['runtime.powerState', 'runtime.connectionState'], signal));
+  requireOn(await askVm(context, item, id, STATE_PATHS, signal));
   const counterId = (await counterIds(context, signal)).get(COUNTERS[side]);
   if (counterId === undefined) throw new ArgoError('NOT SUPPORTED', `vSphere does not count ${COUNTERS[side]}`);
   const querySpec = [{

@@ -184,9 +184,12 @@ export class Watch {
     return flagOf(at(set, 'truncated'));
   }
 
-  /** All objects as they are now, read anew and not by what was told of changes. */
-  readAll(signal: AbortSignal): Promise<Map<string, FoundObject>> {
-    return readSpecs(this.#session, [viewSpec(this.#view, this.#paths)], signal);
+  /**
+   * All objects as they are now, read anew and not by what was told of changes.
+   * @param paths what is asked of each, instead of what is followed
+   */
+  readAll(signal: AbortSignal, paths = this.#paths): Promise<Map<string, FoundObject>> {
+    return readSpecs(this.#session, [viewSpec(this.#view, paths)], signal);
   }
 
   /** How many objects there are, by the view itself. */
