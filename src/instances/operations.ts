@@ -1,4 +1,5 @@
 import type { PowerState, Readings } from '../drivers/driver.js';
+import { PacedLog } from '../kit/paced-log.js';
 import { LinkedList } from '../kit/linked-list.js';
 import type { Log } from '../kit/log.js';
 import { ArgoError } from '../kit/errors.js';
@@ -61,9 +62,12 @@ export class Operations {
   /** the server ends: why nothing is read any longer */
   #readingsOver: ArgoError | undefined;
   readonly #parts: OperationsParts;
+  /** a driver with a fault has it with each of its machines */
+  readonly #unknown: PacedLog;
 
   constructor(parts: OperationsParts) {
     this.#parts = parts;
+    this.#unknown = new PacedLog(parts.log, 'status unknown', { level: 'error', count: 'unknown' });
     this.#tasks = new RunningTasks(parts);
     this.#consoles = new Consoles(parts);
     this.written = new WorkTasks({ store: parts.workTasks, log: parts.log });
@@ -333,7 +337,8 @@ export class Operations {
     } catch (thrown) {
       if (signal?.aborted && thrown === signal.reason) throw thrown;
       if (thrown instanceof ArgoError && (thrown.phrase === 'NOT ALLOWED' || thrown.phrase === 'SHUTTING DOWN')) throw thrown;
-      if (!(thrown instanceof ArgoError || thrown instanceof DeadlineExceeded || thrown === signal?.reason)) this.#parts.log('error', 'status unknown', { instance: instance.fullName, cause: thrown });
+      const isExpected = thrown instanceof ArgoError || thrown instanceof DeadlineExceeded || thrown === signal?.reason;
+      if (!isExpected) this.#unknown.add({ instance: instance.fullName, cause: thrown });
       else this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
       return 'unknown';
     }

@@ -36,8 +36,8 @@ export const LINGER = 1000;
 
 /** Refused clients that are given as long to read why; further ones are cut off. */
 export const REFUSALS_LINGERING = 256;
-/** Between two lines of the log about clients that are refused. */
-export const REFUSALS_LOG_EVERY = 1000;
+/** Between two lines of the log about what happens to very many, such as clients that are refused. */
+export const PACED_LOG_EVERY = 1000;
 
 /** How long a walk over many instances holds the loop before other connections get a turn, and how many steps go between two looks at the clock. */
 export const SLICE = 1;

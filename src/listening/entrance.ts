@@ -6,7 +6,7 @@ import type { Endpoint, Network } from '../config/values.js';
 import { plainAddress } from '../kit/addresses.js';
 import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
-import { RefusalLog } from '../kit/refusal-log.js';
+import { PacedLog } from '../kit/paced-log.js';
 import { Tally } from '../kit/tally.js';
 import { formatEndpoint } from '../kit/text.js';
 import type { Change } from './change.js';
@@ -73,7 +73,7 @@ export class Entrance {
   readonly #gatewayTls = new Set<string>();
   readonly #events: EntranceEvents;
   readonly #log: Log;
-  readonly #refused: RefusalLog;
+  readonly #refused: PacedLog;
   readonly #predecessors: () => readonly Entrance[];
 
   /** what it is to listen to once the change that is being prepared is done; undefined: there is none */
@@ -88,7 +88,7 @@ export class Entrance {
   constructor(events: EntranceEvents, log: Log, predecessors: () => readonly Entrance[] = () => []) {
     this.#events = events;
     this.#log = log;
-    this.#refused = new RefusalLog(log, 'connection refused');
+    this.#refused = new PacedLog(log, 'connection refused');
     this.#predecessors = predecessors;
   }
 

@@ -129,7 +129,8 @@ void t.test('what a driver does that the contract has not is in the log, also wh
   const daemon = await startDaemon({
     config: `${CONFIG}[providers.odd]\ntype = "odd"\n`,
     files: { 'plugins/odd.mjs': `export default { kind: 'driver', options: {}, open: () => ({ close() {}, list: () => [
-      ${machine('spills', `shutdown() { throw '${CAUSE}'; }`)}, ${machine('strange', "status: () => 'blue'")}] }) };\n` },
+      ${machine('spills', `shutdown() { throw '${CAUSE}'; }`)}, ${machine('strange', "status: () => 'blue'")},
+      ...Array.from({ length: 500 }, (_, at) => ({ machine: { id: 'm' + at, name: 'm' + at, type: 'vm', status: () => 'green' }, state: 'on' }))] }) };\n` },
   });
   t.after(() => daemon.stop());
   const admin = await logIn(daemon);
@@ -138,5 +139,8 @@ void t.test('what a driver does that the contract has not is in the log, also wh
   t.same((await admin.ask('status strange')).body, ['unknown']);
   t.ok(await daemon.logs(/status unknown/));
   t.match(daemon.stderr(), /is not a state.*"status unknown"/);
+  t.equal((await admin.ask('status odd/m*')).body.length, 500);
+  t.ok(await daemon.logs(/"unknown":\d+,"msg":"status unknown"/));
+  t.ok(daemon.stderr().split('"status unknown"').length < 20, 'a line a second, whatever their number');
   admin.destroy();
 });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { PACE } from '../../src/fleet/front/errand.js';
 import { SiteKeys } from '../../src/fleet/site-keys.js';
 import { ArgoError } from '../../src/kit/errors.js';
-import { RefusalLog } from '../../src/kit/refusal-log.js';
+import { PacedLog } from '../../src/kit/paced-log.js';
 import { FakeMachine } from '../instances/fake-driver.js';
 import { seededRandom } from '../support/seeded-random.js';
 import { until } from '../support/until.js';
@@ -31,7 +31,7 @@ void t.test('whatever the bus does and however often the site dies, nothing is t
   const [first, ...others] = machines;
   const w = await SiteWorld.make(t, first!, others);
   const bus = w.hub.connect('f1');
-  const refused = new RefusalLog(() => undefined, 'refused');
+  const refused = new PacedLog(() => undefined, 'refused');
   const keys = new SiteKeys(new Map([[SITE, w.signer.publicKey]]));
   const pace = {
     ...PACE,

@@ -1,7 +1,7 @@
 import type { FleetSettings } from '../../config/config.js';
 import type { KnownSite } from '../../instances/fleet.js';
 import type { Log } from '../../kit/log.js';
-import { RefusalLog } from '../../kit/refusal-log.js';
+import { PacedLog } from '../../kit/paced-log.js';
 import { inOrder } from '../../kit/text.js';
 import type { AuditNews } from '../../store/audit-entry.js';
 import type { State } from '../../store/state.js';
@@ -38,7 +38,7 @@ export class Front {
   constructor({ bus, signer, state, rows, log, arrange }: FrontParts, settings: FleetSettings) {
     this.#settings = settings;
     const times = (): FleetSettings => this.#settings;
-    const refused = new RefusalLog(log, 'message of the fleet refused');
+    const refused = new PacedLog(log, 'message of the fleet refused');
     const keys = this.#keys = new SiteKeys(settings.sites, ownSite(settings));
     const talk = new Talk({ bus, signer, front: settings.name, keys, refused });
     const sites = this.#sites = new Sites({ talk, keys, refused, times });

@@ -1,7 +1,7 @@
 import { POWER_STATES, type PowerState } from '../../drivers/driver.js';
 import { FLEET_COMPLAINTS, FLEET_NEWS, FLEET_PROVIDERS, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
-import type { RefusalLog } from '../../kit/refusal-log.js';
+import type { PacedLog } from '../../kit/paced-log.js';
 import { Slices } from '../../kit/slices.js';
 import { oneLine } from '../../kit/text.js';
 import { keysSubject } from '../bus-store.js';
@@ -20,7 +20,7 @@ const REASON_SHOWN = 200;
 export interface InventoryParts {
   readonly bus: Bus;
   readonly keys: Pick<SiteKeys, 'isSite' | 'doubt' | 'keyOf' | 'unsealed'>;
-  readonly refused: Pick<RefusalLog, 'add'>;
+  readonly refused: Pick<PacedLog, 'add'>;
   readonly log: Log;
   /** Whether a site says that it has the machines of a provider; undefined where it has not been heard of. */
   isOffered(site: string, provider: string): boolean | undefined;

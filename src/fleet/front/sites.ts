@@ -1,5 +1,5 @@
 import { FLEET_MISSING_INTERVAL, FLEET_PROBE_INTERVAL, FLEET_SILENCE_LOOK, FLEET_SILENCE_LOOK_LEAST, FLEET_SITES } from '../../kit/fleet-limits.js';
-import type { RefusalLog } from '../../kit/refusal-log.js';
+import type { PacedLog } from '../../kit/paced-log.js';
 import { inOrder } from '../../kit/text.js';
 import type { BusMessage, SiteInfo } from '../contract.js';
 import { newId } from '../ids.js';
@@ -18,7 +18,7 @@ export interface SitesTimes {
 export interface SitesParts {
   readonly talk: Talk;
   readonly keys: SiteKeys;
-  readonly refused: RefusalLog;
+  readonly refused: PacedLog;
   /** as configured now */
   times(): SitesTimes;
 }

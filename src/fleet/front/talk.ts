@@ -1,5 +1,5 @@
 import { FROM_HEADER, REPLY_PURPOSE, refusalPurpose, SIGNATURE_HEADER, type Bus, type BusError, type BusMessage, type Conversation, type Signer } from '../contract.js';
-import type { RefusalLog } from '../../kit/refusal-log.js';
+import type { PacedLog } from '../../kit/paced-log.js';
 import { answerMessage, checkMessage, MessageFault, writeMessage, type AnswerMessage } from '../messages.js';
 import { packed, Posting, unpacked } from '../parcels.js';
 import type { SiteKeys } from '../site-keys.js';
@@ -46,7 +46,7 @@ export interface TalkParts {
   /** the front's own name */
   readonly front: string;
   readonly keys: SiteKeys;
-  readonly refused: RefusalLog;
+  readonly refused: PacedLog;
 }
 
 /**

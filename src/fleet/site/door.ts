@@ -2,7 +2,7 @@ import type * as v from 'valibot';
 import { toArgoError, wordsOf, type Phrase } from '../../kit/errors.js';
 import { FLEET_ORDER_SIZE } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
-import { RefusalLog } from '../../kit/refusal-log.js';
+import { PacedLog } from '../../kit/paced-log.js';
 import { FROM_HEADER, REPLY_PURPOSE, refusalPurpose, SIGNATURE_HEADER, type BusMessage, type Signer } from '../contract.js';
 import { checkMessage, cleanDetail, FLEET_VERSION, MessageFault, writeMessage, type AnswerMessage } from '../messages.js';
 import { packed, parcelsOf, Posting, unpacked } from '../parcels.js';
@@ -69,7 +69,7 @@ function looselyIn(data: Uint8Array): readonly unknown[] {
 /** Lets in what a front of this site has signed for this site, and signs what is answered. The bus is not believed. */
 export class Door {
   readonly #parts: DoorParts;
-  readonly #turnedAway: RefusalLog;
+  readonly #turnedAway: PacedLog;
   readonly #posting: Posting<Replying, { readonly data: Uint8Array }>;
 
   constructor(parts: DoorParts) {
@@ -78,7 +78,7 @@ export class Door {
       const data = packed(answers);
       to.respond(data, this.#headers(REPLY_PURPOSE, data));
     });
-    this.#turnedAway = new RefusalLog(parts.log, 'message of the fleet refused');
+    this.#turnedAway = new PacedLog(parts.log, 'message of the fleet refused');
   }
 
   /**

@@ -4,7 +4,7 @@ import { Sleepers } from '../../kit/bell.js';
 import { LEASE_LOOK, LEASE_MARGIN, LEASE_RELEASE, LEASE_RENEW, LEASE_TTL } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { notLonger } from '../../kit/within.js';
-import type { RefusalLog } from '../../kit/refusal-log.js';
+import type { PacedLog } from '../../kit/paced-log.js';
 import { keysSubject } from '../bus-store.js';
 import { BusError, isConflict, type Bucket, type KeyEntry, type Signer } from '../contract.js';
 import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
@@ -59,7 +59,7 @@ export interface LeaseParts {
   readonly signer: Signer;
   /** by which those of other sites are known */
   readonly keys: Pick<SiteKeys, 'unsealed'>;
-  readonly refused: Pick<RefusalLog, 'add'>;
+  readonly refused: Pick<PacedLog, 'add'>;
   readonly log: Log;
   /** Told when it comes to be held, is held no longer, or is another's. */
   changed(): void;

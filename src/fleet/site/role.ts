@@ -7,7 +7,7 @@ import { Stock } from '../../instances/stock.js';
 import { FLEET_LAST_EVENTS, FLEET_NEWS_PAUSE } from '../../kit/fleet-limits.js';
 import type { Groups } from '../../kit/patterns.js';
 import { notLonger } from '../../kit/within.js';
-import { RefusalLog } from '../../kit/refusal-log.js';
+import { PacedLog } from '../../kit/paced-log.js';
 import type { OutboxOptions } from '../../store/state.js';
 import { capabilitiesOf } from '../capabilities.js';
 import { SiteKeys } from '../site-keys.js';
@@ -53,7 +53,7 @@ export class SiteRole {
     const site = settings.fleet.name;
     const own = { site, incarnation, signer, log };
     const keys = this.#keys = new SiteKeys(settings.fleet.sites);
-    const refused = new RefusalLog(log, 'message of the fleet refused');
+    const refused = new PacedLog(log, 'message of the fleet refused');
     const feed = new EventFeed(events, () => this.#settings.groups);
     const stock = new Stock(registry, capabilitiesOf);
     const leases = this.#leases = new SiteLeases({ ...own, keys, refused, bucket: bus.bucket(LEASES_BUCKET), changed: () => this.#changed() });

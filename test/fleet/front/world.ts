@@ -1,4 +1,4 @@
-import { RefusalLog } from '../../../src/kit/refusal-log.js';
+import { PacedLog } from '../../../src/kit/paced-log.js';
 import { PACE, type Pace } from '../../../src/fleet/front/errand.js';
 import type { Target } from '../../../src/fleet/contract.js';
 import { SiteOrders } from '../../../src/fleet/front/orders.js';
@@ -47,7 +47,7 @@ interface FrontParts {
   readonly bus: MemoryBus;
   readonly signer: NkeySigner;
   readonly keys: SiteKeys;
-  readonly refused: RefusalLog;
+  readonly refused: PacedLog;
   readonly pace: Pace;
   times(): SitesTimes;
 }
@@ -74,7 +74,7 @@ export async function world(t: { teardown(work: () => void): void }, options: Wo
   const site = new ScriptedSite(hub, 'berlin', signer.publicKey);
   const bus = hub.connect('f1');
   const refusals: unknown[] = [];
-  const refused = new RefusalLog((_level, _message, facts) => { refusals.push(facts); }, 'refused');
+  const refused = new PacedLog((_level, _message, facts) => { refusals.push(facts); }, 'refused');
   const keys = new SiteKeys(options.isOpen || options.isOwn ? undefined : new Map([['berlin', site.signer.publicKey]]), options.isOwn ? 'berlin' : undefined);
   const times = () => ({ deadAfter: options.deadAfter ?? 20_000, sendTimeout: options.sendTimeout ?? 5000 });
   const { talk, sites, orders } = orderingFront(t, { bus, signer, keys, refused, times, pace: { ...FAST, ...options.pace } });

@@ -1,12 +1,12 @@
 import t from 'tap';
-import { RefusalLog } from '../../src/kit/refusal-log.js';
+import { PacedLog } from '../../src/kit/paced-log.js';
 import { until } from '../support/until.js';
 
 const WITHIN = 20_000;
 
 void t.test('the first one is told at once, and any number that follow with one line more', async (t) => {
   const lines: object[] = [];
-  const refused = new RefusalLog((level, message, facts) => { lines.push({ level, message, ...facts }); }, 'connection refused');
+  const refused = new PacedLog((level, message, facts) => { lines.push({ level, message, ...facts }); }, 'connection refused');
   refused.add({ address: '10.0.0.1' });
   t.same(lines, [{ level: 'warn', message: 'connection refused', address: '10.0.0.1' }]);
   for (let at = 2; at < 1000; at += 1) refused.add({ address: `10.0.0.${at}` });
