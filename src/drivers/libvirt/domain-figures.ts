@@ -19,10 +19,17 @@ export interface CpuMark {
   readonly at: number;
 }
 
-/** @param types of `StatsType`, together @returns undefined where the hypervisor's driver has no such figures */
-export async function statsOf(client: LibvirtClient, types: number, signal: AbortSignal): Promise<DomainStatsRecord[] | undefined> {
-  // A guest that hangs must not keep the figures of all others; libvirt before 4.5 cannot leave it out.
-  for (const how of [STATS_NOWAIT, 0]) {
+/** A guest that hangs must not keep the figures of all others; libvirt before 4.5 cannot leave it out, and waits. */
+export const WITHOUT_WAIT = [STATS_NOWAIT];
+export const WITH_WAIT_IF_NEED_BE = [STATS_NOWAIT, 0];
+
+/**
+ * @param types of `StatsType`, together
+ * @param hows how to ask, each where libvirt does not know the one before
+ * @returns undefined where the hypervisor's driver has no such figures, or cannot tell them so
+ */
+export async function statsOf(client: LibvirtClient, types: number, hows: readonly number[], signal: AbortSignal): Promise<DomainStatsRecord[] | undefined> {
+  for (const how of hows) {
     try {
       return await client.domainStats(types, how, signal);
     } catch (error) {

@@ -5,7 +5,7 @@ import { formatUuid, type DomainStatsRecord } from '../../protocols/libvirt/type
 import type { Sample } from '../driver.js';
 import type { LibvirtConnection } from './connection.js';
 import type { Hypervisor } from './context.js';
-import { cpuMarkOf, cpuPercentOf, statsOf, sum, whole, type CpuMark, type Fields } from './domain-figures.js';
+import { cpuMarkOf, cpuPercentOf, statsOf, sum, whole, WITHOUT_WAIT, type CpuMark, type Fields } from './domain-figures.js';
 import type { RunLog } from './run-log.js';
 import { toPowerState } from './states.js';
 
@@ -29,7 +29,7 @@ export class DomainSamples {
   readonly #parts: SamplesParts;
   /** CPU times of the samples before, by uuid */
   #marks: ReadonlyMap<string, CpuMark> = new Map();
-  /** its driver has no such figures: all is asked for singly */
+  /** its driver has no such figures, or would wait for a guest that hangs: all is asked for singly */
   #isLacking = false;
 
   constructor(parts: SamplesParts) {
@@ -41,7 +41,7 @@ export class DomainSamples {
     if (this.#isLacking) return new Map();
     const { connection, hypervisor } = this.#parts;
     const [records, saved] = await connection.use('reads', signal, (client) => Promise.all([
-      statsOf(client, WANTED, signal), hypervisor.saves ? savedIn(client, signal) : new Set<string>(),
+      statsOf(client, WANTED, WITHOUT_WAIT, signal), hypervisor.saves ? savedIn(client, signal) : new Set<string>(),
     ]));
     this.#isLacking = records === undefined;
     const at = performance.now();

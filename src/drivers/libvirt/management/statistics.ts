@@ -6,7 +6,7 @@ import { present } from '../../../kit/present.js';
 import { SharedSample } from '../../management/shared-sample.js';
 import type { GuestFigures, Statistics } from '../../management/statistics.js';
 import type { LibvirtConnection } from '../connection.js';
-import { cpuMarkOf, cpuPercentOf, each, statsOf, sum, whole, type CpuMark, type Fields } from '../domain-figures.js';
+import { cpuMarkOf, cpuPercentOf, each, statsOf, sum, whole, WITH_WAIT_IF_NEED_BE, type CpuMark, type Fields } from '../domain-figures.js';
 
 /** Figures of all guests of one libvirt, by one call. */
 
@@ -91,7 +91,7 @@ function kib(fields: Fields, name: string): bigint | undefined {
 }
 
 async function readRecords(client: LibvirtClient, isOfContainers: boolean, signal: AbortSignal): Promise<DomainStatsRecord[]> {
-  const records = await statsOf(client, WANTED, signal);
+  const records = await statsOf(client, WANTED, WITH_WAIT_IF_NEED_BE, signal);
   if (records !== undefined) return records;
   const domains = await client.domains(0, signal);
   return (await Promise.all(domains.map((domain) => infoOf(client, domain, isOfContainers, signal)))).filter((record) => record !== undefined);
