@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { PROGRAM_END, PROGRAM_OUTPUT } from '../kit/plan-limits.js';
-import { signalGroup } from '../kit/programs.js';
+import { pipesDrained, signalGroup } from '../kit/programs.js';
 import { onAbort } from '../kit/within.js';
 
 /** Programs that say something about plans: whether one is due, whether a stage is ready. */
@@ -47,25 +47,32 @@ export function runProgram([program = '', ...args]: readonly string[], { timeout
       reason = why;
       signalGroup(child, 'SIGKILL');
       // One that hangs in the kernel does not even die.
-      giveUp = setTimeout(() => end(undefined), PROGRAM_END);
+      giveUp = setTimeout(() => {
+        stopWaiting();
+        end(undefined);
+      }, PROGRAM_END);
     };
     const timer = setTimeout(() => kill('its time was over'), timeout);
     const end = (code: number | undefined): void => {
+      streams.forEach((stream) => stream.destroy());
+      resolve({ code: reason === '' ? code : undefined, reason, output });
+    };
+    const stopWaiting = (): void => {
       clearTimeout(timer);
       clearTimeout(giveUp);
       forget();
       signalGroup(child, 'SIGKILL');
-      streams.forEach((stream) => stream.destroy());
-      resolve({ code: reason === '' ? code : undefined, reason, output });
     };
     child.once('error', (error: NodeJS.ErrnoException) => {
       reason ||= reasonOf(error);
+      stopWaiting();
       end(undefined);
     });
     // Not `close`: what it leaves behind may hold its output open.
     child.once('exit', (code, killer) => {
       if (code === null) reason ||= `it was ended by ${killer}`;
-      end(code ?? undefined);
+      stopWaiting();
+      void pipesDrained(child).then(() => end(code ?? undefined));
     });
     const forget = onAbort(signal, () => kill('it is not waited for any longer'));
   });
