@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import t, { type Test } from 'tap';
@@ -10,9 +11,16 @@ import { fakeHost, type FakeHost } from './support.js';
 
 const PATIENCE_MS = 60_000;
 
+/** Not tap's own, which goes before what the test has opened is closed: a command would still write there. */
+function scratch(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-command-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
 function script(t: Test, ...lines: readonly string[]): string {
-  const path = join(t.testdir({ script: ['#!/bin/sh', ...lines, ''].join('\n') }), 'script');
-  chmodSync(path, 0o755);
+  const path = join(scratch(t), 'script');
+  writeFileSync(path, ['#!/bin/sh', ...lines, ''].join('\n'), { mode: 0o755 });
   return path;
 }
 
@@ -48,7 +56,7 @@ const isAlive = (pid: number): boolean => {
 };
 
 void t.test('one that takes too long ends with all that it began', async (t) => {
-  const folder = t.testdir();
+  const folder = scratch(t);
   const path = script(t, `sleep 600 & echo $! > ${folder}/child`, 'trap "" TERM', `touch ${folder}/ready`, 'wait');
   const abort = new AbortController();
   const ends = [probe([path], 1000, 'heat', never), probe([path], 600_000, 'heat', abort.signal)];
@@ -68,7 +76,7 @@ function open(t: Test, program: string, more: Partial<CommandSettings> = {}): { 
 }
 
 void t.test('a plan is begun once each time that the command says so', async (t) => {
-  const folder = t.testdir({ code: '0' });
+  const folder = scratch(t);
   const program = script(t, `echo x >> ${folder}/runs`, `read code < ${folder}/code`, 'exit $code');
   const says = (code: number): void => writeFileSync(join(folder, 'code'), `${code}\n`);
   const runs = (): number => (existsSync(join(folder, 'runs')) ? readFileSync(join(folder, 'runs'), 'utf8').length / 2 : 0);
@@ -100,7 +108,7 @@ void t.test('a plan is begun once each time that the command says so', async (t)
 });
 
 void t.test('what it has begun is taken back when the command has said no for long enough', async (t) => {
-  const folder = t.testdir({ code: '1' });
+  const folder = scratch(t);
   const program = script(t, `echo x >> ${folder}/runs`, `read code < ${folder}/code`, 'exit $code');
   const says = (code: number): void => writeFileSync(join(folder, 'code'), `${code}\n`);
   const runs = (): number => (existsSync(join(folder, 'runs')) ? readFileSync(join(folder, 'runs'), 'utf8').length / 2 : 0);
@@ -137,7 +145,7 @@ void t.test('what never says that it is due begins nothing', async (t) => {
 });
 
 void t.test('closing ends the command under way', async (t) => {
-  const folder = t.testdir();
+  const folder = scratch(t);
   const { trigger } = open(t, script(t, `touch ${folder}/ready`, 'sleep 600'));
   await until(() => existsSync(join(folder, 'ready')), PATIENCE_MS, 'the command');
   await trigger.close();
